@@ -1,0 +1,317 @@
+"""Settings: TOML defaults under ``config/``, overridden by ``.env`` and ``HEATMAP_`` variables (PRODUCT 4).
+
+:func:`load_settings` is the only way in. A wrong or unknown key raises :class:`SettingsError` with one line that names
+the key and where it was read; values are never echoed, so no secret can leak through an error.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from pipelines.errors import SettingsError
+from pipelines.model import SourceKind
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: ``config/`` and ``assets/`` lie here."""
+
+CONFIG_DIR = ROOT / "config"
+CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
+PREFIX = "HEATMAP_"
+
+
+class Section(BaseModel):
+    """A table of settings; unknown keys are refused and values never shown in errors."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+class Retention(Section):
+    """How many days each kind of row is kept."""
+
+    mentions_days: int = Field(ge=15)
+    hourly_days: int = Field(ge=15)
+    scores_days: int = Field(ge=8)
+    audit_days: int = Field(ge=1)
+    recordings_days: int = Field(ge=1)
+
+
+class Replay(Section):
+    """Virtual seconds a real second, for recordings and for the demo."""
+
+    speed: float = Field(gt=0, le=1_000_000)
+    demo_speed: float = Field(gt=0, le=1_000_000)
+
+
+class Source(Section):
+    """What every source has."""
+
+    poll_seconds: int = Field(ge=10, le=86_400)
+    kind: SourceKind
+    noise_unit: float = Field(gt=0)
+    timeout_seconds: float = Field(gt=0, le=300)
+
+
+class Reddit(Source):
+    """Reddit's API through PRAW, app-only OAuth."""
+
+    client_id: str
+    client_secret: SecretStr
+    user_agent: str = Field(min_length=7)
+    url: str
+    feeds: tuple[str, ...]
+    listing: Literal["hot", "new", "rising"]
+    limit: int = Field(ge=1, le=100)
+
+
+class Trends(Source):
+    """Google Trends: the Trending Now feed, and Explore where opted in."""
+
+    url: str
+    geo: str = Field(pattern=r"^[A-Z]{2}$")
+    explore: bool
+    explore_poll_seconds: int = Field(ge=600)
+    explore_max_entities: int = Field(ge=1, le=100)
+
+
+class TikTok(Source):
+    """TikTok's Creative Center through the operator's own Apify actor."""
+
+    token: SecretStr
+    url: str
+    actor: str
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    max_items: int = Field(ge=1, le=1000)
+    max_charge_usd: float = Field(gt=0)
+    daily_charge_usd: float = Field(gt=0)
+    run_seconds: int = Field(ge=10, le=3600)
+
+
+class Trades(Source):
+    """Trade feeds: RSS or Atom, for confirmation only."""
+
+    feeds: tuple[str, ...]
+    max_bytes: int = Field(ge=10_000, le=200_000_000)
+    max_items: int = Field(ge=1, le=5000)
+
+
+class Slack(Section):
+    """Where alerts go."""
+
+    webhook_url: SecretStr
+    bot_token: SecretStr
+    signing_secret: SecretStr
+    app_token: SecretStr
+    channel: str
+    url: str
+    rundown_url: str
+
+
+class Velocity(Section):
+    """SCORING 2."""
+
+    method: Literal["robust", "plain", "seasonal"]
+    combine: Literal["stouffer", "max", "mean"]
+    window_hours: int = Field(ge=1, le=48)
+    baseline_windows: int = Field(ge=2, le=60)
+    min_windows: int = Field(ge=2)
+    min_coverage: float = Field(gt=0, le=1)
+    cap: float = Field(gt=0)
+
+
+class Affect(Section):
+    """SCORING 3: sentiment and controversy, and the models behind them."""
+
+    controversy_weight: float = Field(ge=0)
+    controversy_floor: int = Field(ge=0)
+    positive: float
+    negative: float
+    model: str
+    ner_model: str
+
+
+class Heat(Section):
+    """SCORING 3: raw, decay and the search for the peak."""
+
+    velocity_weight: float
+    spread_weight: float
+    affect_weight: float
+    decay_hours: float = Field(gt=0)
+    peak_hours: int = Field(ge=1, le=336)
+
+
+class Confidence(Section):
+    """SCORING 3: confidence."""
+
+    evidence_half: float = Field(gt=0)
+
+
+class Discovery(Section):
+    """SCORING 4."""
+
+    min_platforms: int = Field(ge=1, le=3)
+    min_velocity: float
+
+
+class Poll(Section):
+    """The scoring clock."""
+
+    score_seconds: int = Field(ge=5, le=86_400)
+
+
+class Gates(Section):
+    """SCORING 5: what a poll must reach."""
+
+    min_velocity: float
+    min_spread: int = Field(ge=1, le=3)
+    consecutive: int = Field(ge=1)
+
+
+class Episode(Section):
+    """SCORING 5: one alert per episode."""
+
+    end_velocity: float
+    end_polls: int = Field(ge=1)
+    cooldown_hours: float = Field(ge=0)
+    boost: float = Field(ge=1)
+    trades_old_hours: float = Field(gt=0)
+
+
+class Settings(BaseSettings):
+    """Every setting of the product, validated and frozen. See the comments in ``config/*.toml``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True, frozen=True,
+        env_file_encoding="utf-8",
+    )  # fmt: skip
+
+    mode: Literal["auto", "live", "demo", "replay"]
+    host: str
+    port: int = Field(ge=0, le=65_535)
+    public_url: str
+    database_url: SecretStr
+    redis_url: SecretStr
+    var_dir: Path
+    retention: Retention
+    replay: Replay
+    reddit: Reddit
+    trends: Trends
+    tiktok: TikTok
+    trades: Trades
+    slack: Slack
+    velocity: Velocity
+    affect: Affect
+    heat: Heat
+    confidence: Confidence
+    discovery: Discovery
+    poll: Poll
+    gates: Gates
+    episode: Episode
+
+    @property
+    def var_path(self) -> Path:
+        """``var_dir``, absolute."""
+        return self.var_dir if self.var_dir.is_absolute() else ROOT / self.var_dir
+
+    @property
+    def has_platform_credential(self) -> bool:
+        """Whether a platform that needs a credential has one: what ``auto`` looks at."""
+        reddit = bool(self.reddit.client_id and self.reddit.client_secret.get_secret_value())
+        return reddit or bool(self.tiktok.token.get_secret_value())
+
+    @property
+    def effective_mode(self) -> Literal["live", "demo", "replay"]:
+        """The mode after ``auto`` is decided."""
+        if self.mode == "auto":
+            return "live" if self.has_platform_credential else "demo"
+        return self.mode
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then ``.env``, then the TOML files."""
+        files = TomlConfigSettingsSource(settings_cls, toml_file=[CONFIG_DIR / name for name in CONFIG_FILES])
+        return init_settings, env_settings, dotenv_settings, files
+
+
+def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
+    """Read and check all settings; ``overrides`` win over everything (keys as in :class:`Settings`).
+
+    ``env_file`` is the ``.env`` to read, by default the one in the checkout. Raises :class:`SettingsError`.
+    """
+    env_path = env_file or ROOT / ".env"
+    _refuse_unknown_variables(env_path)
+    try:
+        return Settings(_env_file=env_path, **overrides)  # type: ignore[call-arg]  # pydantic-settings' own argument
+    except ValidationError as error:
+        raise SettingsError(_first_line(error, env_path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"config: not valid TOML: {error}") from None
+
+
+def _first_line(error: ValidationError, env_path: Path) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
+    return f"{key}: {problem['msg']} (read from {_where(key, env_path)})"
+
+
+def _where(key: str, env_path: Path) -> str:
+    variable = PREFIX + key.upper().replace(".", "__")
+    if variable in {name.upper() for name in os.environ}:
+        return f"environment variable {variable}"
+    if variable in {name.upper() for name in _dotenv(env_path)}:
+        return f"{variable} in {env_path.name}"
+    for name in CONFIG_FILES:
+        if _has_key(_toml(CONFIG_DIR / name), key.split(".")):
+            return f"config/{name}"
+    return "nowhere: the key is missing from config/"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return {}
+
+
+def _has_key(table: Mapping[str, Any], path: list[str]) -> bool:
+    head, *rest = path
+    if head not in table:
+        return False
+    return not rest or (isinstance(table[head], Mapping) and _has_key(table[head], rest))
+
+
+def _dotenv(path: Path) -> dict[str, str | None]:
+    return dotenv_values(path) if path.is_file() else {}
+
+
+def known_variables() -> Iterator[str]:
+    """Every ``HEATMAP_`` variable there is, for checks and for the docs."""
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            yield from (f"{PREFIX}{name}__{key}".upper() for key in section.model_fields)
+        else:
+            yield f"{PREFIX}{name}".upper()
+
+
+def _refuse_unknown_variables(env_path: Path) -> None:
+    known = set(known_variables())
+    sections = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for place, names in (("environment", list(os.environ)), (env_path.name, list(_dotenv(env_path)))):
+        for name in names:
+            if name.upper().startswith(PREFIX) and name.upper() not in known | sections:
+                raise SettingsError(f"{name}: unknown setting (read from {place}); see config/ for all of them")
