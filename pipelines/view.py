@@ -1,0 +1,183 @@
+"""What a screen or the API shows, as values: the shapes of PRODUCT 5. Made by ``pipelines.read`` from the store.
+
+Field names are the JSON names. Times are UTC. Nothing here is escaped; each sink escapes for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Sort = Literal["heat", "velocity", "spread", "affect"]
+SORTS: tuple[Sort, ...] = ("heat", "velocity", "spread", "affect")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRef:
+    """Who or what a row is about."""
+
+    id: int
+    slug: str
+    name: str
+    kind: str
+    domain: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformScore:
+    """One platform's part of the velocity: ``z = (x - mu) / sqrt(s^2 + u mu + u^2)`` (SCORING 2)."""
+
+    z: float
+    x: float
+    mu: float
+    s: float
+    windows: int
+    baseline_hours: float
+    mentions: int
+    noise_unit: float
+    warming_up: bool = False
+    window_values: tuple[float | None, ...] = ()
+    """The baseline windows' volumes, newest first; None where the window was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Which of the gates of SCORING 5 this poll reached."""
+
+    velocity: bool
+    spread: bool
+    persistence: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TradesStatus:
+    """The first trade item about the entity, and how far ahead of it we were (hours; negative: they were first)."""
+
+    first_at: datetime | None = None
+    lead_hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """The score at the end of the clock hour that starts at ``hour``; all None where nobody looked."""
+
+    hour: datetime
+    heat: float | None
+    velocity_z: float | None
+    spread: float | None
+    affect: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeatItem:
+    """One row of the board with every number that made it."""
+
+    rank: int
+    entity: EntityRef
+    heat: float
+    raw: float
+    velocity_z: float
+    spread: float
+    spread_count: int
+    affect: float
+    confidence: float
+    confidence_parts: dict[str, float]
+    affect_parts: dict[str, float]
+    peak_at: datetime
+    hours_since_peak: float
+    eligible: bool
+    passes: bool
+    gates: Gates
+    first_seen: datetime
+    platforms: dict[str, PlatformScore]
+    trades: TradesStatus
+    history: tuple[HistoryPoint, ...]
+    previous_rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How one source is doing. ``state`` is a word of RELIABILITY 2: live, delayed, throttled, down, paused,
+    not_configured or waiting (not polled yet). ``line`` says it in a sentence, with what to do."""
+
+    source: str
+    state: Literal["live", "delayed", "throttled", "down", "paused", "not_configured", "waiting"]
+    line: str
+    last_success: datetime | None = None
+    last_attempt: datetime | None = None
+    next_poll: datetime | None = None
+    until: datetime | None = None
+    items: int = 0
+    missing: tuple[str, ...] = ()
+    feeds: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeatView:
+    """The board at one scoring poll. ``hours`` are the starts of the columns, oldest first."""
+
+    as_of: datetime | None
+    mode: str
+    stale: bool
+    items: tuple[HeatItem, ...]
+    hours: tuple[datetime, ...] = ()
+    hidden: int = 0
+    """How many names the filters hide."""
+    baseline_hours: int = 0
+    """Hours watched of the 168 a full baseline needs."""
+    sources: tuple[SourceHealth, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One thing a source showed about an entity: the evidence, with its real link."""
+
+    source: str
+    feed: str
+    item_id: str
+    title: str
+    url: str | None
+    published_at: datetime | None
+    observed_at: datetime
+    engagement: float | None
+    sentiment: float | None
+    matched: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPage:
+    """Receipts newest first; ``next_cursor`` is opaque and None on the last page."""
+
+    items: tuple[Receipt, ...]
+    next_cursor: str | None = None
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePoint:
+    """Volume and mentions of one entity on one source in one clock hour; ``volume`` None where nobody looked."""
+
+    hour: datetime
+    source: str
+    volume: float | None
+    mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityView:
+    """Everything the drill-down shows about one entity. ``item`` is None while it is not on any board."""
+
+    entity: EntityRef
+    first_seen: datetime | None
+    origin: str
+    muted: bool
+    provenance: dict[str, Any]
+    domain_evidence: tuple[dict[str, Any], ...]
+    item: HeatItem | None
+    timeline: tuple[TimelinePoint, ...]
+    related: tuple[dict[str, Any], ...] = ()
+    suggestions: tuple[dict[str, Any], ...] = ()
+    alerts: tuple[dict[str, Any], ...] = field(default=())
+    package: dict[str, Any] | None = None
