@@ -1,0 +1,153 @@
+"""Rules for replies nobody here controls: how large, what kind, how long to wait, which addresses.
+
+Pure or nearly so; used by our own client (``http``) and by the session under PRAW (``bounded``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import zlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+DEFAULT_WAIT_S = 60.0
+"""How long to stay away when an upstream says "too many requests" without saying for how long."""
+
+MIN_WAIT_S, MAX_WAIT_S = 1.0, 3600.0
+ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+SLACK_BYTES = 65_536
+
+Looks = Literal["html", "xml", "json", "text", "empty"]
+
+
+class BodyTooLargeError(ValueError):
+    """The body passed its byte cap."""
+
+
+class BodyBrokenError(ValueError):
+    """The body cannot be decoded: an unknown encoding, damaged or cut-off compression."""
+
+
+class Inflater:
+    """Collects a body chunk by chunk and never holds more than ``max_bytes`` decoded bytes.
+
+    ``encoding`` is the ``Content-Encoding``. Raises :class:`BodyBrokenError` for one it does not know.
+    """
+
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        self._encoding = encoding.strip().lower()
+        if self._encoding not in ENCODINGS:
+            raise BodyBrokenError("unknown content encoding")
+        self._max = max_bytes
+        self._body = bytearray()
+        self._taken = 0
+        self._zlib: zlib._Decompress | None = None
+        self._ended = False
+
+    @property
+    def size(self) -> int:
+        """Decoded bytes held so far."""
+        return len(self._body)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next chunk as it came from the wire. Raises :class:`BodyTooLargeError`, :class:`BodyBrokenError`."""
+        self._taken += len(data)
+        if self._taken > self._max + SLACK_BYTES:
+            raise BodyTooLargeError
+        if self._encoding in ("", "identity"):
+            self._keep(data)
+            return
+        try:
+            self._inflate(data)
+        except zlib.error:
+            raise BodyBrokenError("damaged compression") from None
+
+    def finish(self) -> bytes:
+        """The whole body. Raises :class:`BodyBrokenError` when compression was cut off."""
+        if self._zlib is not None and not self._zlib.eof:
+            raise BodyBrokenError("cut off")
+        return bytes(self._body)
+
+    def _inflate(self, data: bytes) -> None:
+        while data and not self._ended:
+            if self._zlib is None:
+                self._zlib = zlib.decompressobj(self._window(data))
+            self._keep(self._zlib.decompress(data, self._max - len(self._body) + 1))
+            data = self._zlib.unconsumed_tail
+            if self._zlib.eof:
+                data = self._zlib.unused_data
+                # a gzip body may be several members in a row; anything else after the end is padding
+                if data.startswith(b"\x1f\x8b"):
+                    self._zlib = None
+                else:
+                    self._ended = True
+
+    def _window(self, first: bytes) -> int:
+        if self._encoding != "deflate":
+            return 16 + zlib.MAX_WBITS
+        # "deflate" is zlib by the book and raw in the wild; a zlib header has 8 in its low nibble
+        return zlib.MAX_WBITS if first[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+    def _keep(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > self._max:
+            raise BodyTooLargeError
+
+
+def looks_like(body: bytes) -> Looks:
+    """What kind of document ``body`` is by its first bytes; the Content-Type header often lies."""
+    head = body[:2048]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.decode("utf-16", "replace").encode("utf-8", "replace")
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\x00").lower()
+    if not head:
+        return "empty"
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title")):
+        return "html"
+    if head.startswith(b"<"):
+        return "html" if b"<html" in head or b"<!doctype html" in head else "xml"
+    return "json" if head.startswith((b"{", b"[", b")]}'")) else "text"
+
+
+def retry_after_seconds(value: str | None, now: datetime) -> float:
+    """How long ``Retry-After`` asks to wait, in seconds, never less than 1 or more than 3600.
+
+    ``value`` is the header: seconds or an HTTP date. Missing, negative, past or unreadable means 60.
+    """
+    seconds = _seconds(value.strip(), now) if value else None
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return DEFAULT_WAIT_S
+    return min(max(seconds, MIN_WAIT_S), MAX_WAIT_S)
+
+
+def _seconds(value: str, now: datetime) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return (until - now).total_seconds()
+
+
+def place(url: str) -> str:
+    """``url`` as it may be shown: host and path, without credentials, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "an unreadable address"
+    return f"{host}{parts.path}"[:200]
+
+
+def is_private(address: str) -> bool:
+    """Whether an IP address is anything but a public one: loopback, private, link-local, metadata, reserved."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return not (mapped or ip).is_global
