@@ -1,0 +1,1 @@
+"""From a score to a decision: gates and persistence. Pure; must not be here: fetching, scoring, screens."""
