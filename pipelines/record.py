@@ -1,0 +1,230 @@
+"""Keeps every poll: day-partitioned Parquet that a crash at any moment neither loses nor doubles.
+
+Each append writes its own small file (temporary file, fsync, rename, fsync of the directory), so what was
+acknowledged is on disk and what was not is absent. :meth:`Recorder.maintain` turns a finished day's parts into one
+file and drops days that are past their retention. The format and the reader are in :mod:`pipelines.recording`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.errors import InputError
+from pipelines.model import FetchResult, Outcome
+from pipelines.recording import (
+    POLLS,
+    Archive,
+    DamagedFileError,
+    RecordingFile,
+    encode,
+    open_file,
+    read_items,
+    read_recording,
+    tidy,
+)
+
+__all__ = ["Maintained", "Recorder", "Written", "export_recording", "read_recording"]
+
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one append did: polls and rows now safely on disk, and the first problem in one line, or None."""
+
+    polls: int
+    rows: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What one round of upkeep did: days made into one file, days removed, and the first problem, or None."""
+
+    compacted: tuple[str, ...]
+    removed: tuple[str, ...]
+    error: str | None = None
+
+
+class Recorder:
+    """Appends polls under ``directory`` (made when first needed) and keeps ``retention_days`` days besides today.
+
+    One process writes a directory; any number may read it. Calls from several threads wait for each other.
+    """
+
+    def __init__(self, directory: Path, retention_days: int) -> None:
+        self.directory = directory
+        self.retention_days = retention_days
+        self._lock = threading.Lock()
+
+    def append(self, results: Sequence[FetchResult]) -> Written:
+        """Store the polls among ``results``: the successful ones, with or without rows, and degraded ones that carry
+        rows.
+
+        Never raises for the disk's sake: a full disk is ``Written.error``, with everything stored before untouched.
+        """
+        polls = rows = 0
+        problem: str | None = None
+        with self._lock:
+            for result in results:
+                if not is_poll(result):
+                    continue
+                try:
+                    for day, items, marks in _by_day(result):
+                        self._write_part(day, result, items, marks)
+                        polls, rows = polls + marks.height, rows + items.height
+                except OSError as error:
+                    problem = problem or f"recording of {result.source} not written: {error.strerror or error}"
+        return Written(polls, rows, problem)
+
+    def _write_part(self, day: date, result: FetchResult, items: pl.DataFrame, marks: pl.DataFrame) -> None:
+        folder = self.directory / day.isoformat()
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync_directory(self.directory)
+        stem = f"part-{result.at.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{result.source}"
+        seq = 0
+        while (target := folder / f"{stem}-{seq:03d}.parquet").exists():
+            seq += 1
+        write_atomically(target, encode(items, marks))
+
+    def maintain(self, now: datetime) -> Maintained:
+        """Make every day before ``now``'s UTC day into one file and remove the days past their retention.
+
+        Safe to repeat and to be killed at any point. A disk problem is ``Maintained.error``; the parts then stay.
+        """
+        today = now.astimezone(UTC).date()
+        oldest = today - timedelta(days=self.retention_days)
+        compacted: list[str] = []
+        removed: list[str] = []
+        problem: str | None = None
+        with self._lock:
+            for day in _days(self.directory):
+                try:
+                    if day < oldest:
+                        _remove_day(self.directory, day)
+                        removed.append(day.isoformat())
+                    elif day < today and compact(self.directory, day):
+                        compacted.append(day.isoformat())
+                except (OSError, DamagedFileError, InputError) as error:
+                    problem = problem or f"recording of {day}: {error}"
+        return Maintained(tuple(compacted), tuple(removed), problem)
+
+
+def is_poll(result: FetchResult) -> bool:
+    """Whether a recording keeps this result: a failed or skipped fetch looked at nothing, so it is no poll."""
+    return result.outcome.successful or (result.outcome is Outcome.DEGRADED and not result.items.is_empty())
+
+
+def _by_day(result: FetchResult) -> Iterator[tuple[date, pl.DataFrame, pl.DataFrame]]:
+    """``result`` cut at UTC midnights: (day, items, polls). A frame without rows is one poll at ``result.at``."""
+    at = result.at.astimezone(UTC)
+    times = sorted(set(result.items["poll_at"].to_list())) or [at]
+    for day in sorted({time.date() for time in times}):
+        marks = [
+            (time, result.source, result.outcome.value, result.covered_from if time == times[-1] else None)
+            for time in times
+            if time.date() == day
+        ]
+        items = result.items.filter(pl.col("poll_at").dt.date() == day)
+        yield day, items, pl.DataFrame(marks, schema=POLLS, orient="row")
+
+
+def compact(directory: Path, day: date) -> bool:
+    """Take the readable parts of ``day`` into ``YYYY-MM-DD.parquet``; whether there was anything to do.
+
+    The day file lists the parts it holds, so a crash before their removal leaves them ignored, and the next call
+    removes them.
+    Unreadable parts stay where they are. Raises ``OSError`` or :class:`DamagedFileError` (an unreadable day file is
+    not replaced).
+    """
+    target, folder = directory / f"{day.isoformat()}.parquet", directory / day.isoformat()
+    (directory / f"{TEMPORARY}{target.name}").unlink(missing_ok=True)
+    if not folder.is_dir():
+        return False
+    for left in folder.glob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)
+    base = open_file(target, day) if target.is_file() else None
+    taken = base.parts if base else frozenset[str]()
+    fresh = [part for part in sorted(folder.glob("part-*.parquet")) if part.name not in taken]
+    read = dict(_readable(fresh, day))
+    if read:
+        bases = [(base, read_items(target))] if base else []
+        pairs = [*bases, *read.values()]
+        polls = pl.concat([found.polls for found, _ in pairs]).unique(["poll_at", "source"], keep="last")
+        taken |= set(read)
+        write_atomically(target, encode(tidy(items for _, items in pairs), polls.sort("poll_at", "source"), taken))
+    for name in taken:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return bool(read)
+
+
+def _readable(parts: Sequence[Path], day: date) -> Iterator[tuple[str, tuple[RecordingFile, pl.DataFrame]]]:
+    for part in parts:
+        with contextlib.suppress(DamagedFileError, InputError):
+            yield part.name, (open_file(part, day), read_items(part))
+
+
+def export_recording(source: Path, target: Path) -> Written:
+    """Write a recording (a directory, or a file) as one Parquet file of the public format, polls without rows included.
+
+    Raises :class:`InputError` where ``source`` is no recording and ``OSError`` where ``target`` cannot be written.
+    """
+    archive = Archive(source)
+    items = archive.read()
+    write_atomically(target, encode(items, archive.polls))
+    return Written(archive.polls.height, items.height)
+
+
+def write_atomically(target: Path, content: bytes) -> None:
+    """Put ``content`` at ``target``, durably and whole or not at all. Raises ``OSError``; no temporary file stays
+    then."""
+    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _days(directory: Path) -> list[date]:
+    if not directory.is_dir():
+        return []
+    days = set()
+    for entry in directory.iterdir():
+        with contextlib.suppress(ValueError):
+            days.add(date.fromisoformat(entry.name.removesuffix(".parquet")))
+    return sorted(days)
+
+
+def _remove_day(directory: Path, day: date) -> None:
+    (directory / f"{day.isoformat()}.parquet").unlink(missing_ok=True)
+    folder = directory / day.isoformat()
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    _sync_directory(directory)
