@@ -1,0 +1,192 @@
+"""The board as markup: controls, rows beside the map, hour labels, colour bar. Pure: a view and a state in, HTML out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.state import DOMAINS, ViewState
+from heatmap_app.pages.words import PLATFORM_LETTERS, PLATFORM_NAMES, Times, plain, platform, signed
+from heatmap_app.plots import COLOURS, SCALES, Colour, legend_gradient
+from pipelines.settings import Settings
+from pipelines.view import HeatItem, HeatView
+
+FULL_BASELINE_HOURS = 168
+COLOUR_WORDS: dict[Colour, str] = {"heat": "HEAT", "velocity": "Velocity", "spread": "Spread", "affect": "Affect"}
+DOMAIN_WORDS = {"default": "Entertainment + unclassified", "all": "All domains"}
+
+
+def controls(state: ViewState, settings: Settings) -> Html:
+    """Colour, gates, domain: native inputs, so that keyboard and screen reader work without help."""
+    colours = [
+        tag(
+            "label",
+            tag("input", type="radio", name="colour", value=key, checked=key == state.colour, data_on="colour"),
+            tag("span", COLOUR_WORDS[key]),
+            data_key=key,
+        )
+        for key in COLOURS
+    ]
+    gates = settings.gates
+    return join(
+        tag("fieldset", tag("legend", "Colour by"), tag("div", colours, class_="segments"), class_="colours"),
+        _switch("velocity", f"velocity ≥ {gates.min_velocity:g}", state.velocity),
+        _switch("spread", f"{gates.min_spread}+ platforms", state.spread),
+        tag(
+            "label",
+            tag("span", "Domain", class_="unseen"),
+            tag("select", [_option(key, state.domain) for key in DOMAINS], data_on="domain", name="domain"),
+            class_="select",
+        ),
+    )
+
+
+def rows(view: HeatView, state: ViewState, times: Times) -> Html:
+    """The rows of the board: rank, move, name and kind left of the map, HEAT, velocity and platforms right of it."""
+    if not view.items:
+        return join(_empty(view, state, times))
+    items = [tag("li", _row(item, state), data_key=item.entity.slug) for item in view.items]
+    return tag("ol", items, aria_label="Top names by HEAT")
+
+
+def hours(view: HeatView, times: Times) -> Html:
+    """Labels over the map's columns: every third full hour, the last column is now."""
+    marks = []
+    for start in view.hours:
+        local = times.local(start)
+        last = start == view.hours[-1]
+        text = "now" if last else f"{local:%H}:00" if local.hour % 3 == 0 and _far_from_end(start, view) else None
+        marks.append(tag("span", tag("b", text) if text else None, class_="now" if last else None))
+    return join(marks)
+
+
+def legend(colour: Colour, view: HeatView, state: ViewState) -> Html:
+    """The colour bar with its numbers, the mark of the gate, and what a hatched cell means."""
+    scale = SCALES[colour]
+    return join(
+        tag("span", scale.label, class_="scale-name"),
+        _bar(colour),
+        tag("span", tag("i", class_="swatch-none"), "no data", class_="none"),
+        tag("span", "Rows: 20 highest by HEAT. Columns: the last 24 h.", class_="about")
+        if not view.hidden
+        else tag("span", _hidden_words(view.hidden), " ", _show_all(state), class_="about"),
+    )
+
+
+def _row(item: HeatItem, state: ViewState) -> Html:
+    entity, chosen = item.entity, item.entity.slug == state.entity
+    move, move_class = _move(item)
+    letters = [
+        tag("abbr", letter, title=PLATFORM_NAMES[key], class_="on" if _seen(item, key) else "off")
+        for key, letter in PLATFORM_LETTERS.items()
+    ]
+    return tag(
+        "button",
+        tag("span", item.rank, class_="rank"),
+        tag("span", move, class_=f"move {move_class}"),
+        tag("span", tag("bdi", entity.name, class_="name", title=entity.name), tag("span", entity.kind, class_="kind"), class_="who"),
+        tag("span", class_="map-gap"),
+        tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
+        tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
+        tag("span", letters, class_="letters"),
+        type="button", class_="row", data_act="open", data_slug=entity.slug, data_name=entity.name,
+        data_eligible=item.eligible, aria_current="true" if chosen else None, aria_label=_spoken(item),
+    )  # fmt: skip
+
+
+def _spoken(item: HeatItem) -> str:
+    alert = ", at both gates for two polls" if item.eligible else ""
+    return (
+        f"{item.rank}, {item.entity.name}, {item.entity.kind}, HEAT {plain(item.heat)}, velocity {signed(item.velocity_z)} sigma, "
+        f"{item.spread_count} of 3 platforms{alert}"
+    )
+
+
+def _move(item: HeatItem) -> tuple[str, str]:
+    if item.previous_rank is None:
+        return "NEW", "new"
+    climbed = item.previous_rank - item.rank
+    if climbed == 0:
+        return "·", "same"
+    return (f"▲{climbed}", "up") if climbed > 0 else (f"▼{-climbed}", "down")
+
+
+def _seen(item: HeatItem, source: str) -> bool:
+    score = item.platforms.get(source)
+    return score is not None and score.mentions > 0
+
+
+def _switch(name: str, label: str, on: bool) -> Html:
+    box = tag("input", type="checkbox", role="switch", name=name, checked=on, data_on="gate")
+    return tag("label", box, tag("span", label), class_="switch", data_key=name)
+
+
+def _option(key: str, chosen: str) -> Html:
+    return tag("option", DOMAIN_WORDS.get(key, key.capitalize()), value=key, selected=key == chosen)
+
+
+def _far_from_end(start: datetime, view: HeatView) -> bool:
+    return view.hours[-1] - start >= timedelta(hours=2)
+
+
+def _bar(colour: Colour) -> Html:
+    scale = SCALES[colour]
+    colours = list(scale.palette) if len(scale.palette) <= 4 else list(legend_gradient(scale, 48))
+    wide = 240 / len(colours)
+    boxes = [
+        tag("rect", x=f"{at * wide:.2f}", y=0, width=f"{wide + 0.3:.2f}", height=10, fill=fill)
+        for at, fill in enumerate(colours)
+    ]
+    texts = [
+        tag("text", text, x=f"{_across(value, colour):.1f}", y=24, text_anchor=_anchor(value, colour))
+        for value, text in scale.ticks
+    ]
+    mark = None
+    if scale.mark is not None:
+        at = f"{_across(scale.mark, colour):.1f}"
+        mark = tag("line", x1=at, x2=at, y1=-3, y2=13, class_="mark")
+    words = f"{scale.label}: {scale.ticks[0][1]} to {scale.ticks[-1][1]}"
+    return tag("svg", boxes, mark, texts, viewbox="0 -4 240 30", width=240, height=30, role="img", aria_label=words)
+
+
+def _across(value: float, colour: Colour) -> float:
+    scale = SCALES[colour]
+    return 240 * (value - scale.low) / (scale.high - scale.low)
+
+
+def _anchor(value: float, colour: Colour) -> str:
+    scale = SCALES[colour]
+    return "start" if value == scale.low else "end" if value == scale.high else "middle"
+
+
+def _hidden_words(hidden: int) -> str:
+    return f"{hidden} {'name is' if hidden == 1 else 'names are'} hidden by the filters."
+
+
+def _show_all(state: ViewState) -> Html | None:
+    if not (state.velocity or state.spread or state.domain != "all"):
+        return None
+    return tag("button", "Show all", type="button", class_="link", data_act="show-all")
+
+
+def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
+    if view.as_of is None:
+        waiting = [platform(source.source) for source in view.sources if source.state == "waiting"]
+        text = f"Waiting for the first answer of {', '.join(waiting)}." if waiting else "Waiting for the first poll."
+        return _notice("Nothing scored yet", text)
+    if state.velocity or state.spread:
+        gates = "both gates" if state.velocity and state.spread else "this gate"
+        return _notice(f"Nothing passes {gates} right now.", join(_hidden_words(view.hidden), " ", _show_all(state)))
+    if view.baseline_hours < FULL_BASELINE_HOURS:
+        full = times.local(view.as_of + timedelta(hours=FULL_BASELINE_HOURS - view.baseline_hours))
+        return _notice(
+            f"No baseline yet: {view.baseline_hours} of {FULL_BASELINE_HOURS} hours watched.",
+            f"Velocities are rough until about {full:%A %H:%M}.",
+        )
+    if view.hidden:
+        return _notice("Nothing in this domain right now.", join(_hidden_words(view.hidden), " ", _show_all(state)))
+    return _notice("Nothing is being said about any known name right now.", "The board fills as soon as it is.")
+
+
+def _notice(title: str, text: str) -> Html:
+    return tag("div", tag("strong", title), tag("p", text), class_="notice", role="status", data_key="notice")

@@ -1,0 +1,245 @@
+"""The interactive heatmap: one :class:`Dashboard` per open page, layout once, content reactive.
+
+Everything here runs on Bokeh's worker threads under the session's document lock, so the reader may block; nothing runs on
+the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import panel as pn
+import structlog
+from bokeh.document import Document
+
+from heatmap_app.board import Board
+from heatmap_app.escape import Html, tag
+from heatmap_app.pages import board_view, entity_panel, health_strip, receipts, shell
+from heatmap_app.pages.bridge import Bridge
+from heatmap_app.pages.reader import Reader
+from heatmap_app.pages.state import ViewState, change, from_query
+from heatmap_app.pages.words import Times, times
+from heatmap_app.plots import LiveHeatMap
+from heatmap_app.timeline import LiveTimeline
+from pipelines.clock import Clock
+from pipelines.model import Domain
+from pipelines.settings import Settings
+from pipelines.view import EntityView, HeatView, ReceiptPage
+
+log = structlog.get_logger(__name__)
+
+RECEIPTS_STEP, RECEIPTS_LIMIT = 25, 500
+SEARCH_LIMIT = 8
+NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick."""
+
+    board: Board
+    settings: Settings
+    clock: Clock
+    speed: float = 1.0
+
+    @property
+    def reader(self) -> Reader:
+        """The read model behind the board."""
+        return self.board.reader
+
+
+def dashboard_app(site: Site) -> Callable[[], pn.Template]:
+    """The function Panel calls for each visitor: ``add_applications({"/": dashboard_app(site)}, ...)``."""
+
+    def open_page() -> pn.Template:
+        doc = pn.state.curdoc
+        search = pn.state.location.search if pn.state.location else ""
+        return Dashboard(site, doc, from_query(search or ""), times(pn.state.cookies.get("et_zone"))).template()
+
+    return open_page
+
+
+class Dashboard:
+    """One open page: a :class:`ViewState`, the figures, and the regions of markup around them."""
+
+    def __init__(self, site: Site, doc: Document, state: ViewState, times: Times) -> None:
+        self.site, self.state, self.times = site, state, times
+        self._view, self._page = NOTHING_YET, ReceiptPage(())
+        self._entity: EntityView | None = None
+        self._shown_receipts = RECEIPTS_STEP
+        self._problem: str | None = None
+        self._lanes: dict[str, str] = {}
+        self.map = LiveHeatMap(times.hour, self._tapped)
+        self.timeline = LiveTimeline(times)
+        self.bridge = Bridge(doc, self.handle)
+        self._read_all()
+        site.board.hub.subscribe(doc, self.refresh)
+        doc.on_session_destroyed(self._release)
+
+    def template(self) -> pn.Template:
+        """The page with its first content."""
+        regions = self._regions()
+        self.bridge.painted(regions)
+        panes = {"heatmap": self.map.pane, "timeline": self.timeline.pane}
+        return shell.page(panes, regions, panel=self._panel(), page_title=self._title(), zone=self.times.name)
+
+    def refresh(self) -> None:
+        """Follow the board: called after each publication."""
+        self._read_all()
+        self._send()
+
+    def handle(self, kind: str, event: Mapping[str, Any]) -> None:
+        """Act on what the visitor did. Unknown kinds and impossible values change nothing."""
+        value = event.get("value")
+        match kind:
+            case "hello":
+                self._zone(value)
+            case "navigate":
+                self._move(from_query(str(value or "")))
+            case "colour" | "domain" | "velocity" | "spread":
+                self._move(change(self.state, kind, value))
+            case "show-all":
+                self._move(replace(self.state, velocity=False, spread=False, domain="all"))
+            case "open" | "close":
+                self._move(change(self.state, "entity", value if kind == "open" else None))
+            case "source" | "hour":
+                self._move(change(self.state, kind, value or None))
+            case "more":
+                self._shown_receipts = min(self._shown_receipts + RECEIPTS_STEP, RECEIPTS_LIMIT)
+                self._move(self.state)
+            case "set-domain":
+                self._correct(value)
+            case "search":
+                self._search(str(value or ""))
+
+    def _tapped(self, slug: str, hour: datetime) -> None:
+        self._move(replace(change(self.state, "entity", slug), hour=hour))
+
+    def _move(self, state: ViewState) -> None:
+        """Go to ``state``: read what it needs, send what changed."""
+        if (state.entity, state.source, state.hour) != (self.state.entity, self.state.source, self.state.hour):
+            self._shown_receipts = RECEIPTS_STEP
+        self.state = state
+        self.refresh()
+
+    def _zone(self, name: object) -> None:
+        """The browser told its time zone."""
+        if isinstance(name, str) and name != self.times.name:
+            self.times = times(name)
+            self.map.hour_text, self.timeline.times = self.times.hour, self.times
+        self.refresh()
+
+    def _correct(self, domain: object) -> None:
+        if self._entity is None or domain not in tuple(Domain):
+            return
+        actor = pn.state.user or "desk"
+        self._guarded("The domain was not changed", self._set_domain, self._entity.entity.id, str(domain), actor)
+        self.refresh()
+
+    def _set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+        self.site.reader.set_domain(entity_id, domain, actor)
+
+    def _search(self, text: str) -> None:
+        text = text.strip()[:100]
+        found = self._guarded("Search did not answer", self.site.reader.search, text, SEARCH_LIMIT) if text else ()
+        self.bridge.send({"found": _found(found or (), text)})
+
+    def _read_all(self) -> None:
+        gates = self.site.settings.gates
+        filters = self.state.filters(gates.min_velocity, gates.min_spread)
+        self._problem = None
+        view = self._guarded("The board could not be read", self.site.board.view, filters)
+        self._view = view or self.site.board.latest(filters) or self._view
+        self.map.show(self._view, self.state.colour)
+        self._entity = None
+        if self.state.entity:
+            self._guarded("The name could not be read", self._read_entity, self.state.entity)
+
+    def _read_entity(self, slug: str) -> None:
+        reader = self.site.reader
+        self._entity = reader.entity(slug)
+        if self._entity is None:
+            return
+        self._page = reader.receipts(slug, self.state.source, self.state.hour, self._shown_receipts, None)
+        self._lanes = self.timeline.show(self._entity)
+
+    def _guarded[**P, T](self, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """``call``'s result, or None with the problem in words for the banner: a page outlives its database."""
+        try:
+            return call(*args, **kwargs)
+        except Exception:
+            log.exception("page: reading failed", what=what)
+            self._problem = f"{what}: the database does not answer. Trying again by itself."
+            return None
+
+    def _send(self) -> None:
+        self.bridge.send(self._regions())
+
+    def _regions(self) -> dict[str, Html]:
+        view, state, clock, now = self._view, self.state, self.times, self.site.clock.now()
+        regions = {
+            "head": health_strip.head_state(view, clock, now),
+            "banner": health_strip.banner(view, self._problem, clock, now),
+            "controls": board_view.controls(state, self.site.settings),
+            "hours": board_view.hours(view, clock),
+            "rows": board_view.rows(view, state, clock),
+            "legend": board_view.legend(state.colour, view, state),
+            "health": health_strip.strip(view, clock, now),
+            "meta": self._meta(now),
+        }
+        return regions | self._panel_regions(now)
+
+    def _panel_regions(self, now: datetime) -> dict[str, Html]:
+        if self.state.entity is None:
+            return {"overview": entity_panel.overview(self._view, self.site.settings)}
+        if self._entity is None:
+            return {"overview": entity_panel.missing(self.state.entity)}
+        return {
+            "entity-top": entity_panel.top(self._entity, self.site.settings, self.times, now),
+            "lanes": entity_panel.lanes(self._lanes),
+            "receipts": receipts.receipts(self._page, self.state, self.times, now),
+            "entity-more": entity_panel.more(self._entity, self.times, now),
+        }
+
+    def _panel(self) -> str:
+        return "entity" if self._entity is not None else "overview"
+
+    def _title(self) -> str:
+        name = f"{self._entity.entity.name} · " if self._entity else ""
+        return f"{'DEMO ' if self._view.mode == 'demo' else ''}{name}ET Heatmap"
+
+    def _meta(self, now: datetime) -> Html:
+        """What the script needs to know, as one element with data attributes."""
+        chosen = entity_panel.selection(self.state, self._view)
+        return tag(
+            "i", data_now=int(now.timestamp() * 1000), data_speed=self.site.speed, data_query=self.state.query(),
+            data_title=self._title(), data_panel=self._panel(), data_entity=self.state.entity or "",
+            data_row=chosen["row"], data_column=chosen["column"], data_columns=len(self._view.hours),
+            data_stale="1" if self._view.stale else "",
+        )  # fmt: skip
+
+    def _release(self, _context: object) -> None:
+        self.map.release()
+        self.timeline.release()
+
+
+def _found(entities: Any, text: str) -> Html:
+    """The search's answer as a list of buttons."""
+    if not text:
+        return Html()
+    items = [
+        tag(
+            "li",
+            tag(
+                "button", tag("bdi", entity.name), tag("small", f" {entity.kind} · {entity.domain}"), type="button",
+                data_act="open", data_slug=entity.slug, data_name=entity.name,
+            ),
+            data_key=entity.slug,
+        )
+        for entity in entities
+    ]  # fmt: skip
+    return tag("ul", items or tag("li", f"No name like “{text}”.", class_="quiet"), class_="found")
+

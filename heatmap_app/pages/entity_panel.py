@@ -1,0 +1,240 @@
+"""The panel on the right: one entity with everything that made its score. Pure: view and state in, HTML out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from heatmap_app.escape import Html, join, safe_url, tag
+from heatmap_app.pages.formula import equation, why
+from heatmap_app.pages.state import ViewState
+from heatmap_app.pages.words import Times, plain, platform, signed, span
+from pipelines.model import Domain
+from pipelines.settings import Settings
+from pipelines.view import EntityView, HeatItem, HeatView, TradesStatus
+
+LIST_LIMIT = 30
+"""How many entries of an unbounded list (provenance, related, evidence) are shown."""
+
+
+def top(view: EntityView, settings: Settings, times: Times, now: datetime) -> Html:
+    """Name, kind, domain, first seen, gates, and the score opened up."""
+    entity, item = view.entity, view.item
+    facts = [entity.kind, entity.domain]
+    if view.first_seen is not None:
+        facts.append(f"first seen {times.near(view.first_seen, now)}")
+    if view.muted:
+        facts.append("muted")
+    close = tag("button", "✕", type="button", class_="close", data_act="close", aria_label="Close", title="Close (Esc)")
+    head = tag(
+        "header",
+        tag("h2", tag("bdi", entity.name), id="entity-name", tabindex="-1"),
+        tag("p", " · ".join(facts)),
+        close,
+        data_key="head",
+    )
+    if item is None:
+        quiet = tag("p", "Not on any board now: too little was said about it in the last 12 h to score.", class_="quiet")
+        return join(head, quiet)
+    return join(head, _gates(item, settings), equation(item, settings), why(item, settings, times))
+
+
+def more(view: EntityView, times: Times, now: datetime) -> Html:
+    """Trades, provenance, names, domain with its evidence, related."""
+    entity = view.entity
+    names = [tag("li", tag("bdi", alias)) for alias in entity.aliases[:LIST_LIMIT]] or [tag("li", "No other names.")]
+    trades = view.item.trades if view.item else TradesStatus()
+    return join(
+        _block("Trades", tag("p", trades_words(trades, times, now))),
+        _block("Where it came from", tag("p", _origin(view, times, now)), _facts(view.provenance, times, now)),
+        _block("Also known as", tag("ul", names, class_="names")),
+        _domain(view, times, now),
+        _block("Mentioned together with", _related(view.related)) if view.related else None,
+        _block("Could be the same as", _related(view.suggestions)) if view.suggestions else None,
+        _block("Alerts", _entries(view.alerts, times, now)) if view.alerts else None,
+    )
+
+
+def missing(slug: str) -> Html:
+    """What a link to an entity that is not there says."""
+    close = tag("button", "✕", type="button", class_="close", data_act="close", aria_label="Close")
+    return join(
+        tag("header", tag("h2", "No such name"), tag("p", tag("bdi", slug)), close, data_key="head"),
+        tag("p", "It may have been merged into another name or removed. Pick a row of the map instead.", class_="quiet"),
+    )
+
+
+def overview(view: HeatView, settings: Settings) -> Html:
+    """What the panel says while nothing is picked: what moves now, and how to read the map."""
+    gates = settings.gates
+    at_gates = [item for item in view.items if item.passes]
+    climbing = sorted(
+        (item for item in view.items if item.previous_rank and item.previous_rank - item.rank >= 1),
+        key=lambda item: item.rank - (item.previous_rank or 0),
+    )
+    new = [item for item in view.items if item.previous_rank is None]
+    nothing = f"Nobody is at both gates: velocity ≥ {gates.min_velocity:g}σ on {gates.min_spread} or more platforms."
+    return join(
+        tag("header", tag("h2", "Now"), tag("p", "Pick a row or a cell to see what made it."), data_key="head"),
+        _block("At both gates", _picks(at_gates[:6]) if at_gates else tag("p", nothing, class_="quiet")),
+        _block("Climbing since the last score", _picks(climbing[:4], move=True)) if climbing else None,
+        _block("New on the board", _picks(new[:4])) if new and len(new) < len(view.items) else None,
+        _block("How to read it", _guide(settings)),
+    )
+
+
+def trades_words(trades: TradesStatus, times: Times, now: datetime) -> str:
+    """``No trade story yet.`` or who was first and by how much."""
+    if trades.first_at is None:
+        return "No trade story yet."
+    text = f"First trade story {times.near(trades.first_at, now)}, {span(now - trades.first_at)} ago"
+    if trades.lead_hours is None:
+        return f"{text}."
+    ahead = f"we were {plain(trades.lead_hours, 1)} h ahead" if trades.lead_hours >= 0 else f"they were {plain(-trades.lead_hours, 1)} h ahead"
+    return f"{text}; {ahead}."
+
+
+def lanes(sources: Mapping[str, str]) -> Html:
+    """Labels of the timeline's lanes: source and its highest hour."""
+    return join(tag("div", tag("b", platform(name)), tag("small", text), data_key=name) for name, text in sources.items())
+
+
+def _gates(item: HeatItem, settings: Settings) -> Html:
+    gates = item.gates
+    state = "At both gates, two polls in a row" if item.eligible else "At both gates, next poll decides" if item.passes else None
+    chips = [
+        _chip(f"velocity ≥ {settings.gates.min_velocity:g}", gates.velocity),
+        _chip(f"{settings.gates.min_spread}+ platforms", gates.spread),
+        _chip(f"{settings.gates.consecutive} polls in a row", gates.persistence),
+    ]
+    eligible = tag("strong", state) if state else None
+    return tag("div", chips, eligible, class_="gates", data_key="gates")
+
+
+def _chip(text: str, reached: bool) -> Html:
+    sign = "✓" if reached else "–"
+    return tag("span", sign, " ", text, class_="reached" if reached else "not-reached")
+
+
+def _origin(view: EntityView, times: Times, now: datetime) -> str:
+    words = {
+        "catalogue": "Known from the catalogue.", "import": "Imported.", "demo": "Invented for the demo.",
+        "discovered": "Discovered: no list had it.", "editor": "Added by an editor.",
+    }  # fmt: skip
+    first = f" First mention {times.near(view.first_seen, now)}." if view.first_seen else " Not mentioned yet."
+    return words.get(view.origin, f"Origin: {view.origin}.") + first
+
+
+def _domain(view: EntityView, times: Times, now: datetime) -> Html:
+    options = [tag("option", str(domain).capitalize(), value=str(domain), selected=domain == view.entity.domain) for domain in Domain]
+    select = tag("select", options, data_on="set-domain", name="set-domain", aria_label="Correct the domain")
+    evidence = _entries(view.domain_evidence, times, now) if view.domain_evidence else tag("p", "No evidence yet.", class_="quiet")
+    hint = tag("small", "A correction stays for good.")
+    return _block("Domain", tag("div", select, hint, class_="correct"), evidence)
+
+
+def _entries(entries: Sequence[Mapping[str, Any]], times: Times, now: datetime) -> Html:
+    return tag("ul", [tag("li", _entry(entry, times, now)) for entry in entries[:LIST_LIMIT]], class_="entries")
+
+
+def _entry(entry: Mapping[str, Any], times: Times, now: datetime) -> Html:
+    """One loose record: its link or title first, then the rest as ``key value``."""
+    title = entry.get("title") or entry.get("name")
+    url = safe_url(entry.get("url")) if isinstance(entry.get("url"), str) else None
+    head = None
+    if title:
+        head = tag("a", tag("bdi", title), href=url, target="_blank", rel="noopener noreferrer") if url else tag("bdi", str(title))
+    skipped = {"title", "name", "url", "item_id", "slug", "id"}
+    rest = [
+        tag("span", tag("small", key.replace("_", " ")), " ", _value(value, times, now))
+        for key, value in entry.items()
+        if key not in skipped and value not in (None, "")
+    ]
+    return join(head, tag("span", rest, class_="rest") if rest else None)
+
+
+def _value(value: object, times: Times, now: datetime) -> str:
+    match value:
+        case datetime():
+            return times.near(value, now)
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return plain(value)
+        case str():
+            return _moment(value, times, now)
+        case list() | tuple():
+            return ", ".join(_value(part, times, now) for part in value[:LIST_LIMIT])
+        case _:
+            return str(value)
+
+
+def _moment(text: str, times: Times, now: datetime) -> str:
+    """A stored instant reads as a time, any other text as it is."""
+    if len(text) < 19 or text[4:5] != "-" or text[10:11] not in {"T", " "}:
+        return text
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return times.near(instant, now) if instant.tzinfo else text
+
+
+def _facts(provenance: Mapping[str, Any], times: Times, now: datetime) -> Html | None:
+    lines = []
+    for key, value in provenance.items():
+        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            lines.append(join(tag("dt", key.replace("_", " ")), tag("dd", _entries(value, times, now))))
+        elif value not in (None, "", [], {}):
+            lines.append(join(tag("dt", key.replace("_", " ")), tag("dd", _value(value, times, now))))
+    return tag("dl", lines, class_="facts-list") if lines else None
+
+
+def _related(related: Sequence[Mapping[str, Any]]) -> Html:
+    found = []
+    for entry in related[:LIST_LIMIT]:
+        name, slug = str(entry.get("name") or entry.get("slug") or ""), entry.get("slug")
+        count = entry.get("count") or entry.get("mentions") or entry.get("together")
+        words = tag("small", f" {count}") if count else None
+        found.append(
+            tag("li", tag("button", tag("bdi", name), words, type="button", class_="link", data_act="open", data_slug=str(slug), data_name=name))
+            if slug
+            else tag("li", tag("bdi", name), words)
+        )
+    return tag("ul", found, class_="names")
+
+
+def _picks(items: Sequence[HeatItem], move: bool = False) -> Html:
+    lines = []
+    for item in items:
+        words = f"▲{(item.previous_rank or 0) - item.rank}, now {item.rank}" if move else f"{signed(item.velocity_z)}σ on {item.spread_count} of 3"
+        name = tag("button", tag("bdi", item.entity.name), type="button", class_="link", data_act="open", data_slug=item.entity.slug, data_name=item.entity.name)
+        lines.append(tag("li", name, tag("span", words), tag("b", plain(item.heat)), data_key=item.entity.slug))
+    return tag("ul", lines, class_="picks")
+
+
+def _guide(settings: Settings) -> Html:
+    heat = settings.heat
+    lines = (
+        ("HEAT", f"{heat.velocity_weight:g} × velocity + {heat.spread_weight:g} × spread + {heat.affect_weight:g} × affect, fading with a day's pace after the peak."),
+        ("Velocity", f"how far the last {settings.velocity.window_hours} h stand above the 7 days before, in σ."),
+        ("Spread", "how many of Reddit (R), Trends (T) and TikTok (K) talk about it."),
+        ("Affect", "how strongly the words feel, or how split they are."),
+        ("Hatched", "nobody looked in that hour. It is not the same as quiet."),
+        ("Bar at the left", "at both gates for two polls: an alert is due."),
+        ("Keys", "↑ ↓ move, Enter opens, Esc closes, / finds a name."),
+    )  # fmt: skip
+    return tag("dl", [join(tag("dt", key), tag("dd", text)) for key, text in lines], class_="guide")
+
+
+def _block(title: str, *children: Html | None) -> Html:
+    return tag("section", tag("h3", title), children, class_="block", data_key=title)
+
+
+def selection(state: ViewState, view: HeatView) -> dict[str, int | None]:
+    """Where the chosen row and hour stand on the map, for the frame the page draws over it."""
+    rows = [item.entity.slug for item in view.items]
+    row = rows.index(state.entity) if state.entity in rows else None
+    column = view.hours.index(state.hour) if state.hour in view.hours else None
+    return {"row": row, "column": column}

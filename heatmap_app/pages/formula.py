@@ -1,0 +1,166 @@
+"""The score opened up, term by term, down to the windows and their mean and deviation (SCORING 2 and 3). Pure markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.words import Times, listed, plain, platform, signed
+from pipelines.settings import Settings
+from pipelines.view import HeatItem, PlatformScore
+
+CONFIDENCE_WORDS = {
+    "evidence": "enough mentions, n/(n+5)",
+    "baseline": "baseline windows of 13",
+    "health": "sources answering",
+    "agreement": "platforms agreeing, of 3",
+}
+
+
+def equation(item: HeatItem, settings: Settings) -> Html:
+    """``HEAT 1.97 = (0.5 × 3.74 + 0.3 × 3/3 + 0.2 × 0.41) × 0.875``, each number a way to its explanation."""
+    heat = settings.heat
+    decay = math.exp(-item.hours_since_peak / heat.decay_hours)
+    return tag(
+        "p",
+        tag("b", f"HEAT {plain(item.heat)}", class_="result"),
+        " = (",
+        _term(heat.velocity_weight, plain(item.velocity_z), "velocity"),
+        " + ",
+        _term(heat.spread_weight, f"{item.spread_count}/3", "spread"),
+        " + ",
+        _term(heat.affect_weight, plain(item.affect), "affect"),
+        ") × ",
+        _number(plain(decay, 3), "freshness"),
+        class_="equation",
+    )
+
+
+def why(item: HeatItem, settings: Settings, times: Times) -> Html:
+    """One fold per term of the equation, and one for the confidence."""
+    decay = math.exp(-item.hours_since_peak / settings.heat.decay_hours)
+    seen = [platform(name) for name, score in item.platforms.items() if score.mentions]
+    parts = item.affect_parts
+    return tag(
+        "div",
+        _velocity(item, settings),
+        _fold("spread", "Spread", f"{item.spread_count}/3", f"Seen on {listed(seen) or 'no platform'} in the last {settings.velocity.window_hours} h."),
+        _fold("affect", "Affect", plain(item.affect), *_affect(parts)),
+        _fold(
+            "freshness", "Freshness", f"× {plain(decay, 3)}",
+            f"Its 7-day peak was at {times.near(item.peak_at, item.peak_at)}, {plain(item.hours_since_peak, 1)} h before this score: "
+            f"exp(−{plain(item.hours_since_peak, 1)} / {settings.heat.decay_hours:g}) = {plain(decay, 3)}.",
+        ),
+        _fold("confidence", "Confidence", plain(item.confidence), _confidence(item)),
+        class_="why",
+    )  # fmt: skip
+
+
+def sentence(source: str, score: PlatformScore, settings: Settings) -> str:
+    """``Reddit: 24.0 in the last 12 h; usual 6.5 ± 1.7 over 13 windows; +3.1σ.``"""
+    windows = f"{score.windows} {'window' if score.windows == 1 else 'windows'}"
+    usual = f"usual {plain(score.mu, 1)} ± {plain(score.s, 1)} over {windows}" if score.windows else "no baseline yet"
+    rough = " (warming up)" if score.warming_up else ""
+    return (
+        f"{platform(source)}: {plain(score.x, 1)} in the last {settings.velocity.window_hours} h; {usual}; "
+        f"{signed(score.z)}σ{rough}."
+    )
+
+
+def _velocity(item: HeatItem, settings: Settings) -> Html:
+    platforms = [_platform(name, score, settings) for name, score in item.platforms.items()]
+    return tag(
+        "section",
+        tag("h4", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", _combined(item, settings))),
+        platforms or tag("p", "No platform has mentioned it in the last 7 days.", class_="quiet"),
+        id="why-velocity", class_="velocity", tabindex="-1",
+    )  # fmt: skip
+
+
+def _combined(item: HeatItem, settings: Settings) -> str:
+    scores = [score.z for score in item.platforms.values()]
+    if len(scores) < 2:
+        return ""
+    if settings.velocity.combine != "stouffer":
+        return f"{settings.velocity.combine} of {len(scores)} platforms"
+    total = " + ".join(plain(score, 1) for score in scores).replace("+ −", "− ")
+    return f"({total}) / √{len(scores)}"
+
+
+def _platform(name: str, score: PlatformScore, settings: Settings) -> Html:
+    return tag(
+        "details",
+        tag("summary", sentence(name, score, settings)),
+        tag("p", _z_words(score, settings), class_="math"),
+        _windows(score, settings),
+        data_key=f"platform-{name}",
+        class_=f"platform {name}",
+    )
+
+
+def _z_words(score: PlatformScore, settings: Settings) -> str:
+    x, mu, s, u = plain(score.x), plain(score.mu), plain(score.s), f"{score.noise_unit:g}"
+    if settings.velocity.method == "plain":
+        text = f"z = (x − μ) / s = ({x} − {mu}) / {s} = {signed(score.z, 2)}"
+    else:
+        text = f"z = (x − μ) / √(s² + u·μ + u²) = ({x} − {mu}) / √({s}² + {u}×{mu} + {u}²) = {signed(score.z, 2)}"
+    capped = f", capped at ±{settings.velocity.cap:g}" if abs(score.z) >= settings.velocity.cap else ""
+    return (
+        f"{text}{capped}. u = {u} is the volume of one ordinary mention. {score.mentions} mentions now, "
+        f"{plain(score.baseline_hours, 0)} h of baseline."
+    )
+
+
+def _windows(score: PlatformScore, settings: Settings) -> Html | None:
+    if not score.window_values:
+        return None
+    hours = settings.velocity.window_hours
+    chips = [
+        tag(
+            "li",
+            tag("b", "–" if value is None else plain(value, 1)),
+            tag("small", f"−{place * hours} h"),
+            class_="gap" if value is None else None,
+            title="dropped: watched for less than half of it" if value is None else None,
+        )
+        for place, value in enumerate(score.window_values, start=1)
+    ]
+    return tag("ol", chips, class_="windows", aria_label="Baseline windows, newest first")
+
+
+def _affect(parts: dict[str, float]) -> Iterator[str]:
+    n = int(parts.get("n_text", 0))
+    if n == 0:
+        yield "No mention in the window has text to read, so affect is 0."
+        return
+    yield (
+        f"Mean sentiment {signed(parts.get('m', 0.0), 2)} over {n} mentions with text; {parts.get('positive', 0.0):.0%} positive, "
+        f"{parts.get('negative', 0.0):.0%} negative; controversy bonus {plain(parts.get('bonus', 0.0))}. Affect = min(1, |mean| + bonus)."
+    )
+
+
+def _confidence(item: HeatItem) -> Html:
+    known = [key for key in CONFIDENCE_WORDS if key in item.confidence_parts]
+    lines = [
+        join(tag("dt", CONFIDENCE_WORDS[key]), tag("dd", plain(item.confidence_parts[key]))) for key in known
+    ]
+    return join("The geometric mean of:", tag("dl", lines, class_="parts"))
+
+
+def _fold(key: str, title: str, value: str, *body: str) -> Html:
+    return tag(
+        "details",
+        tag("summary", title, " ", tag("b", value)),
+        tag("div", body, class_="fold-body"),
+        id=f"why-{key}", data_key=key,
+    )  # fmt: skip
+
+
+def _term(weight: float, value: str, key: str) -> Html:
+    return join(tag("span", f"{weight:g} × ", class_="weight"), _number(value, key))
+
+
+def _number(text: str, key: str) -> Html:
+    return tag("button", text, type="button", class_="number", data_act="explain", data_target=f"why-{key}", title=f"Where {text} comes from")
+

@@ -1,0 +1,115 @@
+"""Where the data stands: the strip of sources at the foot, the state line in the head, and the banners. Pure markup.
+
+Ages carry their instant (``data-since``) and tick in the browser; the text here is right at the moment of rendering.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.board_view import FULL_BASELINE_HOURS
+from heatmap_app.pages.words import Times, platform, span
+from pipelines.view import HeatView, SourceHealth
+
+SIGNS = {
+    "live": "●", "delayed": "◐", "throttled": "◐", "down": "✕", "paused": "‖", "not_configured": "○", "waiting": "○",
+}  # fmt: skip
+
+
+def strip(view: HeatView, times: Times, now: datetime) -> Html:
+    """One entry per source with its age, and how much of the baseline is there."""
+    sources = [_source(source, times, now) for source in view.sources]
+    watched = min(view.baseline_hours, FULL_BASELINE_HOURS)
+    baseline = tag(
+        "span",
+        f"{watched} of {FULL_BASELINE_HOURS} h of baseline",
+        class_="baseline" if watched >= FULL_BASELINE_HOURS else "baseline short",
+        title="Velocity compares the last 12 h with the 7 days before; until those are watched it is rough.",
+    )
+    zone = tag("span", f"Times: {times.name.replace('_', ' ')}", class_="zone")
+    return join(tag("ul", sources, aria_label="Sources"), tag("div", zone, baseline, class_="facts"))
+
+
+def head_state(view: HeatView, times: Times, now: datetime) -> Html:
+    """DEMO where it is, when the board was scored, and how old that is."""
+    parts = []
+    if view.mode == "demo":
+        parts.append(tag("strong", "DEMO: invented data", class_="badge demo", data_key="mode"))
+    elif view.mode == "replay":
+        parts.append(tag("strong", "REPLAY: recorded data", class_="badge demo", data_key="mode"))
+    if view.as_of is not None:
+        updated = tag("span", "Updated ", tag("b", times.clock_seconds(view.as_of)), class_="updated", data_key="updated")
+        age = tag("span", tag("b", _age(view.as_of, now)), " old", class_="age", data_key="age")
+        parts += [updated, age]
+    return join(parts)
+
+
+def banner(view: HeatView, problem: str | None, times: Times, now: datetime) -> Html:
+    """What everybody must know before reading on: stale data, or a board that cannot be read. Empty when all is well."""
+    if problem:
+        return tag("p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem")
+    if not view.stale:
+        return Html()
+    answered = [source.last_success for source in view.sources if source.last_success]
+    if not answered:
+        text = tag("span", "no source has answered yet.")
+        return tag("p", tag("strong", "STALE"), " ", text, class_="banner warn", role="alert", data_key="stale")
+    since = max(answered)
+    return tag(
+        "p",
+        tag("strong", f"STALE since {times.near(since, now)}:"),
+        " no source has answered for ",
+        tag("b", _age(since, now)),
+        ". The map shows what was known then.",
+        class_="banner warn", role="alert", data_key="stale",
+    )  # fmt: skip
+
+
+def _source(source: SourceHealth, times: Times, now: datetime) -> Html:
+    name = platform(source.source)
+    return tag(
+        "li",
+        tag(
+            "details",
+            tag(
+                "summary",
+                tag("i", SIGNS[source.state], class_="sign", aria_hidden="true"),
+                tag("b", name),
+                " ",
+                tag("span", _words(source, times, now), class_="state-words"),
+            ),
+            tag("div", source.line or f"{name}: {source.state}.", _next(source, times, now), class_="pop"),
+            name="source",
+        ),
+        class_=f"source {source.state.replace('_', '-')}",
+        data_key=source.source,
+    )
+
+
+def _words(source: SourceHealth, times: Times, now: datetime) -> Html:
+    age = _age(source.last_success, now) if source.last_success else None
+    match source.state:
+        case "live":
+            return join(age or "live")
+        case "delayed":
+            return join("delayed, ", age) if age else join("delayed")
+        case "throttled" | "paused":
+            until = f"{source.state} until {times.near(source.until, now)}" if source.until else source.state
+            return join(until)
+        case "down":
+            return join("down, last ", age, " ago") if age else join("down")
+        case "not_configured":
+            return join("not configured")
+        case _:
+            return join("waiting")
+
+
+def _next(source: SourceHealth, times: Times, now: datetime) -> Html | None:
+    if source.next_poll is None or source.state == "not_configured":
+        return None
+    return tag("p", f"Next poll {times.near(source.next_poll, now)}.")
+
+
+def _age(since: datetime, now: datetime) -> Html:
+    return tag("time", span(now - since), datetime=since.isoformat(), data_since=int(since.timestamp() * 1000))

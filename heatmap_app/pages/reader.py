@@ -1,0 +1,51 @@
+"""What the pages ask of the rest of the product: one small protocol, answered from the store by the runtime.
+
+All calls are plain functions that may block on the database; the pages call them on worker threads, never on the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from pipelines.model import DEFAULT_DOMAINS
+from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage, Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the board shows. ``domains`` None means all; ``min_*`` None means the gate is off."""
+
+    limit: int = 20
+    sort: Sort = "heat"
+    min_velocity: float | None = None
+    min_spread: int | None = None
+    domains: tuple[str, ...] | None = tuple(str(domain) for domain in DEFAULT_DOMAINS)
+
+
+class Reader(Protocol):
+    """The read model of ``pipelines.view`` plus the one correction the page offers."""
+
+    def heat(self, filters: Filters) -> HeatView:
+        """The board at the latest scoring poll."""
+        ...
+
+    def entity(self, slug: str) -> EntityView | None:
+        """Everything about one entity; None when no such entity exists."""
+        ...
+
+    def receipts(
+        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+    ) -> ReceiptPage:
+        """Receipts of an entity, newest first; ``hour`` is the UTC start of one clock hour."""
+        ...
+
+    def search(self, text: str, limit: int) -> Sequence[EntityRef]:
+        """Entities whose name or alias contains ``text``, best first."""
+        ...
+
+    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+        """Correct an entity's domain for good; leaves an audit row."""
+        ...

@@ -1,0 +1,50 @@
+"""The page around the content: head, fonts, script, layout, and the first HTML, painted before any socket opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+from panel.io.resources import _env
+
+from heatmap_app.escape import Html
+from pipelines.settings import ROOT
+
+STATIC_DIR = ROOT / "assets" / "static"
+"""To be served at :data:`STATIC_PATH` (see :func:`static_dirs`)."""
+
+STATIC_PATH = "/assets"
+TEMPLATE = ROOT / "assets" / "templates" / "dashboard.html"
+
+
+def static_dirs() -> dict[str, str]:
+    """Path to folder, as Panel's ``add_applications(static_dirs=...)`` takes it."""
+    return {STATIC_PATH: str(STATIC_DIR)}
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, with its content's hash so that browsers may keep it."""
+    digest = sha256((STATIC_DIR / name).read_bytes()).hexdigest()[:12]
+    return f"{STATIC_PATH}/{name}?v={digest}"
+
+
+def page(panes: Mapping[str, Any], regions: Mapping[str, Html], **variables: Any) -> pn.Template:
+    """The dashboard's template with ``panes`` as roots and ``regions`` as its first HTML (already escaped)."""
+    template = pn.Template(_source(TEMPLATE))
+    for name, pane in panes.items():
+        template.add_panel(name, pane)
+    template.add_variable("regions", dict(regions))
+    template.add_variable("asset", asset)
+    for name, value in variables.items():
+        template.add_variable(name, value)
+    return template
+
+
+@cache
+def _source(path: Path) -> Any:
+    return _env.from_string(path.read_text(encoding="utf-8"))

@@ -1,0 +1,205 @@
+"""Frames to HoloViews: the one place where view data becomes a figure.
+
+HoloViews builds each figure once; a new view then patches the Bokeh models it made (a tenth of the cost of a refresh, and
+pixels survive a re-ranking, where HoloViews' gridded glyph goes blank). The models come from a plot hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import colorcet
+import holoviews as hv
+import numpy as np
+import panel as pn
+import polars as pl
+from bokeh.models import HoverTool
+
+from pipelines.model import UTC_TIME
+from pipelines.view import HeatView
+
+Colour = Literal["heat", "velocity", "spread", "affect"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+
+ROWS = 20
+SURFACE, NO_DATA, HATCH = "#151A21", "#1C232C", "#46535F"
+
+CELLS = pl.Schema(
+    {
+        "row": pl.String(),
+        "name": pl.String(),
+        "hour": UTC_TIME,
+        "heat": pl.Float64(),
+        "velocity": pl.Float64(),
+        "spread": pl.Float64(),
+        "affect": pl.Float64(),
+    }
+)
+"""One row per cell of the map; ``row`` is the entity's slug, ``spread`` a count of platforms, nulls where nobody looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A fixed colour scale: the same colour means the same number at 9 and at 17 o'clock."""
+
+    label: str
+    low: float
+    high: float
+    palette: tuple[str, ...]
+    ticks: tuple[tuple[float, str], ...]
+    mark: float | None = None
+    """A value worth a line on the colour bar: the gate."""
+
+
+# Perceptually uniform black-body map; its darkest tenth would drown in the page.
+_RAMP = tuple(colorcet.CET_L3[26:250])
+_STEPS = tuple(_RAMP[at] for at in (0, 70, 135, 205))
+
+SCALES: Mapping[Colour, Scale] = {
+    "heat": Scale("HEAT", 0.0, 2.5, _RAMP, ((0, "0"), (0.5, "0.5"), (1, "1.0"), (1.5, "1.5"), (2, "2.0"), (2.5, "2.5"))),
+    "velocity": Scale(
+        "Velocity, σ", -1.0, 4.0, _RAMP, ((-1, "−1"), (0, "0"), (1, "+1"), (2.5, "+2.5"), (4, "+4")), mark=2.5
+    ),
+    "spread": Scale("Spread, platforms", -0.5, 3.5, _STEPS, ((0, "0"), (1, "1"), (2, "2"), (3, "3"))),
+    "affect": Scale("Affect", 0.0, 1.0, _RAMP, ((0, "0"), (0.25, ".25"), (0.5, ".5"), (0.75, ".75"), (1, "1"))),
+}
+
+
+def cells(view: HeatView) -> pl.DataFrame:
+    """The board as :data:`CELLS`: hour by hour (oldest first), in each hour the rows in rank order."""
+    history = {item.entity.slug: {point.hour: point for point in item.history} for item in view.items}
+    rows = []
+    for hour in view.hours:
+        for item in view.items:
+            point = history[item.entity.slug].get(hour)
+            values = (
+                (None, None, None, None)
+                if point is None
+                else (point.heat, point.velocity_z, _platforms(point.spread), point.affect)
+            )
+            rows.append((item.entity.slug, item.entity.name, hour, *values))
+    return pl.DataFrame(rows, schema=CELLS, orient="row")
+
+
+def map_columns(frame: pl.DataFrame, colour: Colour, hour_text: Callable[[datetime], str]) -> dict[str, Any]:
+    """``frame`` (:data:`CELLS`) as the flat columns of the map's data source, coloured by ``colour``.
+
+    Text columns are for the hover, where Bokeh sets them as text; ``hatch`` marks the cells nobody looked at.
+    """
+    texts = {hour: hour_text(hour) for hour in frame["hour"].unique()}
+    values = frame[colour].to_numpy().astype("float64")
+    hours = frame["hour"].to_list()
+    return {
+        "hour": [hour.isoformat() for hour in hours],
+        "row": frame["row"].to_list(),
+        "zvalues": values,
+        "hatch": ["/" if missing else " " for missing in np.isnan(values)],
+        "name": frame["name"].to_list(),
+        "when": [texts[hour] for hour in hours],
+        "heat": [_number(value, "{:.2f}") for value in frame["heat"]],
+        "velocity": [_number(value, "{:+.1f}σ") for value in frame["velocity"]],
+        "spread": [_number(value, "{:.0f} of 3") for value in frame["spread"]],
+        "affect": [_number(value, "{:.2f}") for value in frame["affect"]],
+        "note": ["no data: no source was watched in this hour" if gap else "" for gap in np.isnan(values)],
+    }
+
+
+def row_factors(view: HeatView) -> list[str]:
+    """The map's row categories, top to bottom: slugs, then blanks, so that a short board keeps its row height."""
+    slugs = [item.entity.slug for item in view.items[:ROWS]]
+    return slugs + [f" {place}" for place in range(len(slugs), ROWS)]
+
+
+HOVER = """<div class="et-hover"><strong>@{name}</strong><span>@{when}</span><em>@{note}</em>
+<dl><dt>HEAT</dt><dd>@{heat}</dd><dt>Velocity</dt><dd>@{velocity}</dd>
+<dt>Spread</dt><dd>@{spread}</dd><dt>Affect</dt><dd>@{affect}</dd></dl></div>"""
+"""Fields without a format are set as text by Bokeh; a test holds names with markup against it."""
+
+HOVER_CSS = """
+:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; background: #1C232C; color: #E9EEF3; border: 1px solid #3A4653;
+  border-radius: 6px; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum"; max-width: 260px; }
+.et-hover strong, .et-hover span, .et-hover em { display: block; } .et-hover span { color: #A3B0BD; }
+.et-hover em { color: #FFB74D; font-style: normal; } .et-hover em:empty { display: none; }
+.et-hover dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; }
+.et-hover dt { color: #A3B0BD; } .et-hover dd { margin: 0; text-align: right; }
+"""
+
+
+class LiveHeatMap:
+    """The heatmap of one session: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
+
+    def __init__(self, hour_text: Callable[[datetime], str], on_tap: Callable[[str, datetime], None]) -> None:
+        self.hour_text, self._on_tap = hour_text, on_tap
+        self._handles: dict[str, Any] = {}
+        self._factors: tuple[list[str], list[str]] = ([], [])
+        self._columns: dict[str, Any] = {}
+        self._colour: Colour = "heat"
+        element = self._element()
+        self._tap = hv.streams.Tap(source=element, x=None, y=None)
+        self._tap.add_subscriber(self._tapped)
+        self.pane = pn.pane.HoloViews(element, sizing_mode="stretch_both", margin=0, min_height=0, linked_axes=False)
+
+    def show(self, view: HeatView, colour: Colour) -> None:
+        """Draw ``view`` coloured by ``colour``; in the open page only data, categories and colour scale change."""
+        self._columns = map_columns(cells(view), colour, self.hour_text)
+        self._factors = ([hour.isoformat() for hour in view.hours], row_factors(view))
+        self._colour = colour
+        if self._handles:
+            self._patch()
+
+    def release(self) -> None:
+        """Let go of the figure and the stream."""
+        self._tap.clear()
+        self._handles = {}
+
+    def _element(self) -> Any:
+        placeholder = hv.HeatMap((["-"], ["-"], np.array([[np.nan]])), ["hour", "row"], ["value"])
+        hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", stylesheets=[HOVER_CSS])  # fmt: skip
+        return placeholder.opts(
+            optimize_gridded=False, responsive=True, invert_yaxis=True, xaxis=None, yaxis=None, toolbar=None,
+            default_tools=[], tools=[hover], show_frame=False, bgcolor=SURFACE, border=0, cmap=list(_RAMP),
+            clipping_colors={"NaN": NO_DATA}, line_color=SURFACE, line_alpha=1, line_width=2, hooks=[self._adopt],
+        )  # fmt: skip
+
+    def _adopt(self, plot: Any, _element: Any) -> None:
+        """Plot hook: keep the models HoloViews made, and finish what its options cannot say."""
+        self._handles = plot.handles
+        figure, glyph = plot.handles["plot"], plot.handles["glyph"]
+        figure.update(min_border=0, outline_line_color=None, border_fill_color=SURFACE, name="heatmap")
+        plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
+        glyph.update(hatch_pattern="hatch", hatch_color=HATCH, hatch_scale=7, hatch_weight=1)
+        renderer = plot.handles["glyph_renderer"]
+        renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = None
+        self._patch()
+
+    def _patch(self) -> None:
+        scale, (hours, rows) = SCALES[self._colour], self._factors
+        self._handles["x_range"].factors = hours
+        self._handles["y_range"].factors = rows[::-1]  # Bokeh counts categories upwards
+        self._handles["cds"].data = self._columns
+        self._handles["color_mapper"].update(palette=list(scale.palette), low=scale.low, high=scale.high)
+
+    def _tapped(self, x: Any = None, y: Any = None) -> None:
+        hours, rows = self._factors
+        if x in hours and y in rows and not str(y).startswith(" "):
+            self._on_tap(str(y), datetime.fromisoformat(str(x)))
+
+
+def _platforms(spread: float | None) -> float | None:
+    """A spread share as a count of platforms."""
+    return None if spread is None else float(round(spread * 3))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value).replace("-", "−")
+
+
+def legend_gradient(scale: Scale, stops: int = 12) -> Sequence[str]:
+    """``stops`` colours from low to high, for a colour bar drawn by the page."""
+    last = len(scale.palette) - 1
+    if last < stops:
+        return scale.palette
+    return [scale.palette[round(at * last / (stops - 1))] for at in range(stops)]
