@@ -1,0 +1,130 @@
+"""Arrays back into the frames of ``score_model``: what is stored, shown and printed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from pipelines.model import PLATFORMS
+from pipelines.score_hours import HistoryArrays, Trail, decay
+from pipelines.score_model import Scoring, entities_schema, history_schema, platforms_schema
+from pipelines.score_now import Now
+from pipelines.score_rows import HOUR, Floats
+from pipelines.score_velocity import polled_hours
+
+
+def entities_frame(
+    entities: pl.Series,
+    current: Now,
+    hours: Trail | None,
+    scoring: Scoring,
+    now: datetime,
+    health: tuple[int, int],
+) -> pl.DataFrame:
+    """One row an entity that some platform knows, unordered; without ``hours`` the peak is ``now``."""
+    peak = np.full(len(entities), current.at) if hours is None else hours.peak_at
+    parts = _confidence_parts(current, scoring, health)
+    felt = current.feeling
+    columns = {
+        "entity": entities,
+        "velocity_z": current.velocity,
+        "spread_count": current.spread,
+        "spread": current.spread / len(PLATFORMS),
+        "affect": current.affect,
+        "affect_parts": pl.DataFrame(
+            {
+                "m": felt.mean(),
+                "bonus": felt.bonus(scoring),
+                "n_text": felt.count.astype(np.int64),
+                "positive": felt.share(felt.positive),
+                "negative": felt.share(felt.negative),
+            }
+        ).to_struct(),
+        "raw": current.raw,
+        "heat": current.raw * decay(current.at - peak, scoring),
+        "peak_at": pl.Series(peak).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        "hours_since_peak": (current.at - peak) / HOUR,
+        "confidence": np.prod(list(parts.values()), axis=0) ** (1.0 / len(parts)),
+        "confidence_parts": pl.DataFrame(parts).to_struct(),
+        "n": current.mentions.sum(axis=0),
+    }
+    return pl.DataFrame(columns).filter(pl.Series(current.present)).cast(entities_schema(entities.dtype))
+
+
+def _confidence_parts(current: Now, scoring: Scoring, health: tuple[int, int]) -> dict[str, Floats]:
+    n = current.mentions.sum(axis=0)
+    present = np.array([part.present[0] for part in current.platforms])
+    windows = np.array([part.windows[0] for part in current.platforms])
+    used = np.where(present, windows, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    healthy, enabled = health
+    return {
+        "evidence": n / (n + scoring.evidence_half),
+        "baseline": np.minimum(used / scoring.baseline_windows, 1.0),
+        "health": np.full(len(n), min(healthy / enabled, 1.0) if enabled else 0.0),
+        "agreement": current.spread / len(PLATFORMS),
+    }
+
+
+def platforms_frame(entities: pl.Series, current: Now, scoring: Scoring) -> pl.DataFrame:
+    """One row an entity and platform with a mention in the trailing 7 days."""
+    return pl.concat([_platform(entities, current, i, scoring) for i in range(len(PLATFORMS))])
+
+
+def _platform(entities: pl.Series, current: Now, i: int, scoring: Scoring) -> pl.DataFrame:
+    part, name = current.platforms[i], PLATFORMS[i]
+    here = np.flatnonzero(part.present[0])
+    values = np.stack([value[0, here] for value in part.values], axis=1)
+    if current.factor is not None:
+        values[:, current.factor[:, i] == 0.0] = np.nan
+    windows = part.windows[0, here]
+    columns = {
+        "entity": entities.gather(here),
+        "source": pl.repeat(name, len(here), eager=True),
+        "z": part.z[0, here],
+        "x": part.x[0, here],
+        "mu": part.mu[0, here],
+        "s": part.s[0, here],
+        "windows": windows,
+        "baseline_hours": windows * float(scoring.window_hours),
+        "mentions": current.mentions[i, here],
+        "noise_unit": pl.repeat(scoring.noise_units[name], len(here), eager=True),
+        "warming_up": windows < scoring.min_windows,
+        "window_values": _lists(values),
+        "method": pl.repeat(scoring.method, len(here), eager=True),
+    }
+    return pl.DataFrame(columns).cast(platforms_schema(entities.dtype))
+
+
+def _lists(values: Floats) -> pl.Series:
+    flat = pl.Series(values.ravel()).fill_nan(None)
+    return flat.reshape(values.shape).arr.to_list() if len(values) else pl.Series(dtype=pl.List(pl.Float64))
+
+
+def history_frame(
+    entities: pl.Series, past: HistoryArrays, coverage: pl.DataFrame | None, now: datetime, scored: pl.DataFrame
+) -> pl.DataFrame:
+    """The history of the entities in ``scored``; all null in a clock hour in which no platform was polled."""
+    schema = history_schema(entities.dtype)
+    count, width = past.raw.shape
+    if not count or not width:
+        return pl.DataFrame(schema=schema)
+    hours = (past.instants + HOUR - 1) // HOUR * HOUR - HOUR
+    frame = pl.DataFrame(
+        {
+            "entity": pl.concat([entities] * count),
+            "hour": pl.Series(np.repeat(hours, width)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            "heat": past.heat.ravel(),
+            "raw": past.raw.ravel(),
+            "velocity_z": past.velocity.ravel(),
+            "spread_count": past.spread.ravel(),
+            "affect": past.affect.ravel(),
+        }
+    ).join(scored.select("entity"), on="entity", how="semi")
+    if coverage is not None:
+        looked = np.unique(np.concatenate([polled_hours(coverage, name) for name in PLATFORMS]))
+        seen = pl.col("hour").dt.timestamp("us").is_in(looked.tolist())
+        values = pl.exclude("entity", "hour")
+        frame = frame.with_columns(pl.when(seen).then(values))
+    return frame.cast(schema).sort("entity", "hour")

@@ -1,0 +1,219 @@
+"""The same scores at every full hour before T: where the peak was, and the history (SCORING 3, freshness).
+
+Works through blocks of entities on all cores; numpy lets go of the interpreter while it counts.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipelines.model import PLATFORMS
+from pipelines.score_grid import Anchor, HourGrid, feeling, feeling_grid, hour_grid, passing_rows
+from pipelines.score_model import Scoring
+from pipelines.score_now import Now, raw_score
+from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
+from pipelines.score_velocity import SEEN, Coverage, Passing, Volumes, combined, velocity
+
+BLOCK = 128
+"""Entities a thread works on at once, so that its arrays stay in the processor's cache."""
+
+TIE = 1e-9
+"""Raw scores this close to the maximum are at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which full hours are scored: ``times`` of them up to ``last`` (microseconds), the peak being among the last
+    ``peak`` of them and the history made of the last ``history``. ``peak_hours`` is how far back a peak may lie."""
+
+    last: int
+    times: int
+    peak: int
+    history: int
+    peak_hours: int
+
+    @property
+    def instants(self) -> Ints:
+        """All the hours, ascending."""
+        return self.last - np.arange(self.times - 1, -1, -1, dtype=np.int64) * HOUR
+
+
+def plan(now: datetime, scoring: Scoring, history_hours: int) -> Plan:
+    """The full hours strictly between T - ``peak_hours`` and T, and those the history needs before them.
+
+    The history's newest hour is scored at T, the others at full hours, each with its own trailing peak.
+    """
+    at = micros(now)
+    last = (at - 1) // HOUR * HOUR
+    oldest = (at - scoring.peak_hours * HOUR) // HOUR * HOUR + HOUR
+    peak = (last - oldest) // HOUR + 1
+    history = max(history_hours - 1, 0)
+    times = max(peak, history + scoring.peak_hours - 1 if history else 0)
+    return Plan(last, times, peak, history if history_hours else -1, scoring.peak_hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Scores at the hours of ``plan``. ``peak_at`` (microseconds) has one value an entity; the rest is
+    (history hours, entities), NaN or -1 where no platform knew the entity; ``peaks`` is each hour's own peak."""
+
+    plan: Plan
+    peak_at: Ints
+    raw: Floats
+    velocity: Floats
+    spread: NDArray[np.int64]
+    affect: Floats
+    peaks: Ints
+
+
+def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, hours: Plan, current: Now) -> Trail:
+    """Score all entities at all hours of ``hours``; ``current`` takes part in the search for the peak."""
+    width = len(mentions.entities)
+    size = hours.times + scoring.trailing_hours - 1
+    anchor = Anchor(hours.last - (size - 1) * HOUR, size, width)
+    work = _Work(
+        hours,
+        scoring,
+        hour_grid(mentions, anchor),
+        passing_rows(mentions.events, anchor, hours.times),
+        feeling_grid(mentions, Anchor(hours.last - (hours.times - 1) * HOUR, hours.times, width), scoring),
+        Coverage.of(coverage, hours.instants, scoring),
+        np.where(current.present, current.raw, -np.inf),
+        current.at,
+    )
+    starts = range(0, width, BLOCK)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        parts = list(pool.map(lambda start: _block(work, slice(start, min(start + BLOCK, width))), starts))
+    return Trail(
+        hours,
+        np.concatenate([part.peak_at for part in parts]),
+        *(
+            np.concatenate([getattr(part, name) for part in parts], axis=1)
+            for name in ("raw", "velocity", "spread", "affect", "peaks")
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every block reads."""
+
+    hours: Plan
+    scoring: Scoring
+    grid: HourGrid
+    passing: dict[int, Passing]
+    feelings: Floats
+    coverage: Coverage | None
+    raw_now: Floats
+    now: int
+
+
+def _block(work: _Work, part: slice) -> Trail:
+    scoring, hours = work.scoring, work.hours
+    fast, spread, known = _velocities(work, part)
+    affect = feeling(work.feelings[:, :, part]).affect(scoring)
+    raw = np.where(known, raw_score(fast, spread, affect, scoring), -np.inf)
+    peak_at = _peak(raw[hours.times - hours.peak :], work.raw_now[part], hours.last, work.now)
+    kept = slice(hours.times - max(hours.history, 0), hours.times)
+    return Trail(hours, peak_at, raw[kept], fast[kept], spread[kept], affect[kept], _own_peaks(raw, hours))
+
+
+def _velocities(work: _Work, part: slice) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+    """Combined velocity, spread count and whether any platform knows the entity: (times, entities of the block)."""
+    times, scoring = work.hours.times, work.scoring
+    shape = (times, part.stop - part.start)
+    zs, presents = [], []
+    spread = np.zeros(shape, dtype=np.int64)
+    for i, name in enumerate(PLATFORMS):
+        z, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+        volumes, columns = _volumes(work, i, part)
+        if len(columns):
+            factor = None if work.coverage is None else work.coverage.for_source(i)
+            found = velocity(volumes, factor, scoring.noise_units[name], scoring)
+            z[:, columns], present[:, columns] = found.z, found.present
+            spread[:, columns] += found.x > SEEN
+        zs.append(z)
+        presents.append(present)
+    return combined(zs, presents, scoring), spread, np.any(presents, axis=0)
+
+
+def _volumes(work: _Work, source: int, part: slice) -> tuple[Volumes, Ints]:
+    """One platform's volumes of those entities of a block that it has at all, and which these are."""
+    grid = work.grid.volume[:, source, part]
+    extra = None if work.grid.extra is None else work.grid.extra[-work.hours.times :, source, part]
+    some = grid.any(axis=0)
+    passing = work.passing.get(source)
+    if passing is not None:
+        inside = (passing.column >= part.start) & (passing.column < part.stop)
+        some[passing.column[inside] - part.start] = True
+    columns = np.flatnonzero(some)
+    if passing is not None:
+        place = np.cumsum(some) - 1
+        column = place[passing.column[inside] - part.start]
+        passing = Passing(passing.start[inside], passing.stop[inside], column, passing.weight[inside])
+    extra = None if extra is None else extra[:, columns]
+    return Volumes(grid[:, columns], work.hours.times, extra, passing), columns
+
+
+def _peak(raw: Floats, raw_now: Floats, last: int, now: int) -> Ints:
+    """When each entity was last at its maximum; ``raw`` is (hours up to ``last``, entities)."""
+    top = np.maximum(raw.max(axis=0, initial=-np.inf), raw_now)
+    reached = raw >= top - TIE
+    back = np.argmax(reached[::-1], axis=0) if len(raw) else np.zeros(raw.shape[1], dtype=np.int64)
+    return np.where(raw_now >= top - TIE, now, last - back * HOUR)
+
+
+def _own_peaks(raw: Floats, hours: Plan) -> Ints:
+    """The peak as of each history hour, among the ``peak_hours`` full hours that end with it: (hours, entities)."""
+    peaks = np.empty((max(hours.history, 0), raw.shape[1]), dtype=np.int64)
+    for i in range(len(peaks)):
+        stop = hours.times - len(peaks) + i + 1
+        span = raw[stop - hours.peak_hours : stop]
+        at = hours.last - (len(peaks) - 1 - i) * HOUR
+        peaks[i] = _peak(span[:-1], span[-1], at - HOUR, at)
+    return peaks
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryArrays:
+    """History of all entities: ``instants`` (microseconds, ascending) and (hours, entities) of everything else."""
+
+    instants: Ints
+    heat: Floats
+    raw: Floats
+    velocity: Floats
+    spread: NDArray[np.int64]
+    affect: Floats
+
+
+def history_at(hours: Trail, current: Now, scoring: Scoring) -> HistoryArrays:
+    """The history with T itself as its last hour; zeros where no platform knew the entity. Empty if not planned."""
+    count = hours.plan.history
+    if count < 0:
+        none = np.zeros((0, len(hours.peak_at)))
+        return HistoryArrays(np.zeros(0, dtype=np.int64), none, none, none, none.astype(np.int64), none)
+    instants = np.append(hours.plan.last - np.arange(count - 1, -1, -1, dtype=np.int64) * HOUR, current.at)
+    raw = np.vstack([hours.raw, current.raw])
+    peaks = np.vstack([hours.peaks, hours.peak_at])
+    known = np.vstack([np.isfinite(hours.raw), current.present])
+    raw = np.where(known, raw, 0.0)
+    return HistoryArrays(
+        instants,
+        raw * decay(instants[:, None] - peaks, scoring),
+        raw,
+        np.where(known, np.vstack([hours.velocity, current.velocity]), 0.0),
+        np.where(known, np.vstack([hours.spread, current.spread]), 0),
+        np.where(known, np.vstack([hours.affect, current.affect]), 0.0),
+    )
+
+
+def decay(since_peak: Ints, scoring: Scoring) -> Floats:
+    """What is left of raw after microseconds ``since_peak``."""
+    return np.exp(-(since_peak / HOUR) / scoring.decay_hours)
