@@ -1,0 +1,52 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+
+from pipelines.store import Store
+from tests.postgres import embedded_server, need_server, ordinary_server
+
+Backend = Literal["embedded", "server"]
+
+
+@pytest.fixture(scope="session")
+def embedded_url() -> Iterator[str]:
+    with embedded_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    with ordinary_server(need_server()) as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", pytest.param("server", marks=pytest.mark.server_pg)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database, once embedded and once on a server."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An empty, upgraded store, once embedded and once on a server."""
+    made = Store.open(database_url, "replay")
+    made.upgrade()
+    made.reset()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def embedded_store(embedded_url: str) -> Iterator[Store]:
+    """An empty, upgraded store on the embedded server only: for tests that are not about the store."""
+    made = Store.open(embedded_url, "demo")
+    made.upgrade()
+    made.reset()
+    yield made
+    made.close()
