@@ -60,12 +60,16 @@ def hour_grid(mentions: Mentions, anchor: Anchor) -> HourGrid:
     lasting = events.until == FOREVER
     if not lasting.all():
         events = events.take(lasting)
-    volume = np.bincount(_cells(events, anchor), weights=events.weight, minlength=int(np.prod(shape))).reshape(shape)
+    volume = _sums(_cells(events, anchor), events.weight, int(np.prod(shape))).reshape(shape)
     if not len(mentions.levels):
         return HourGrid(volume, None)
     levels, extra = _level_hours(mentions.levels, anchor, shape)
     volume += levels
     return HourGrid(volume, extra)
+
+
+def _sums(cells: Ints | Codes, weights: Floats | NDArray[np.bool_], size: int) -> Floats:
+    return np.bincount(cells, weights=weights, minlength=size).astype(np.float64, copy=False)  # of nothing: integers
 
 
 def _cells(rows: Rows, anchor: Anchor) -> Ints:
@@ -203,7 +207,7 @@ def current_feeling(rows: Rows, width: int, scoring: Scoring) -> Feeling:
     rows = with_text(rows)
 
     def total(values: Floats | NDArray[np.bool_]) -> Floats:
-        return np.bincount(rows.entity, weights=values, minlength=width)
+        return _sums(rows.entity, values, width)
 
     return Feeling(
         weighted=total(rows.weight * rows.sentiment),
