@@ -46,9 +46,9 @@ INTEREST = pl.Schema(
         "category_share": pl.Float64(),
     }
 )
-"""One row per keyword and hour (``at`` is its start). ``value`` is 0-100 *relative to the request*: it compares hours of
-one keyword, never two keywords. ``asked_at`` is when. ``category_share``, the same on all rows of a keyword, is the share
-of its hours with interest that have interest within Arts & Entertainment too; null when not known."""
+"""One row per keyword and hour (``at`` is its start). ``value`` is 0-100 *relative to the request*: it compares hours
+of one keyword, never two keywords. ``asked_at`` is when. ``category_share``, the same on all rows of a keyword, is the
+share of its hours with interest that have interest within Arts & Entertainment too; null when not known."""
 
 GAP_SECONDS, JITTER_SECONDS = 2.0, 1.0
 CATEGORY_EVERY = timedelta(hours=24)

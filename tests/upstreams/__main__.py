@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from tests.upstreams import reddit, trades
+from tests.upstreams import apify, reddit, trades, trends
 
 STAND_INS: dict[str, tuple[Callable[[], ASGIApp], tuple[str, ...]]] = {
     "reddit": (
@@ -24,6 +24,8 @@ STAND_INS: dict[str, tuple[Callable[[], ASGIApp], tuple[str, ...]]] = {
             f"HEATMAP_REDDIT__CLIENT_SECRET={reddit.CLIENT_SECRET}",
         ),
     ),
+    "trends": (trends.moving_app, ("HEATMAP_TRENDS__URL={url}/trends",)),
+    "apify": (apify.moving_app, ("HEATMAP_TIKTOK__URL={url}/apify", f"HEATMAP_TIKTOK__TOKEN={apify.TOKEN}")),
     "trades": (trades.moving_app, ('HEATMAP_TRADES__FEEDS=["{url}/trades/feed/"]',)),
 }
 """Path prefix -> the app with moving data, and the settings that point at it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -21,6 +20,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from tests.upstreams.stories import stories
 
 NS = "https://trends.google.com/trending/rss"
 PAGE = "<!DOCTYPE html><html><head><title>Google Trends</title></head><body></body></html>"
@@ -76,18 +77,17 @@ def _item(row: Trend) -> str:
     )
 
 
-QUERIES = (
-    "vesper hollow", "marlow quint", "the glass orchard", "lumen fair", "saltwind season 2", "juno halloway",
-    "city marathon", "storm warning", "paper lanterns tour", "northgate derby", "orrin vale", "night ferry film",
-)  # fmt: skip
-TRAFFIC = ("2000+", "10,000+", "20K+", "500+", "1.5M+", "5000+", "50K+", "1000+")
+def moving(now: datetime) -> list[Trend]:
+    """The loudest invented stories of the moment, with traffic that follows how loud they are."""
+    loud = [story for story in stories(now) if story.loudness > 0.02][:10]
+    rows = [trend(story.who.lower(), _traffic(story.loudness), headlines=n % 4) for n, story in enumerate(loud)]
+    started = now.replace(minute=0, second=0, microsecond=0)
+    return [Trend(row.query, row.traffic, started, row.news) for row in rows]
 
 
-def moving(now: float) -> list[Trend]:
-    """Ten rows that change every ten minutes and swell and ebb, all invented."""
-    step = int(now // 600)
-    picked = [QUERIES[(step // 3 + n) % len(QUERIES)] for n in range(10)]
-    return [trend(q, TRAFFIC[(step + n) % len(TRAFFIC)], headlines=n % 4) for n, q in enumerate(picked)]
+def _traffic(loudness: float) -> str:
+    steps = ((0.9, "500K+"), (0.7, "200K+"), (0.5, "100,000+"), (0.3, "20K+"), (0.15, "5000+"), (0.05, "1000+"))
+    return next((text for least, text in steps if loudness >= least), "500+")
 
 
 class FakeTrends:
@@ -121,7 +121,7 @@ class FakeTrends:
     async def _rss(self, request: Request) -> Response:
         if not request.query_params.get("geo"):
             return HTMLResponse(PAGE, 400)
-        body = feed_xml(moving(time.time()) if self.trends is None else self.trends).encode()
+        body = feed_xml(moving(datetime.now(UTC)) if self.trends is None else self.trends).encode()
         tag = f'"{sha256(body).hexdigest()[:16]}"'
         if self.conditional and request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"etag": tag})
@@ -191,7 +191,7 @@ class FakeTrends:
         return guarded({"default": {"geoMapData": rows}}, ")]}',\n")
 
     async def _batch(self, request: Request) -> Response:
-        rows = self.trends if self.trends is not None else moving(time.time())
+        rows = self.trends if self.trends is not None else moving(datetime.now(UTC))
         starts = [[int(row.started.timestamp())] for row in rows]
         listed = [
             [row.query, None, "US", start, None, None, 1000, None, 100, [row.query], [4], [], row.query]
@@ -217,6 +217,6 @@ async def _gone(request: Request, error: Exception) -> Response:
     return HTMLResponse(PAGE, 404)
 
 
-def default_app() -> Starlette:
+def moving_app() -> Starlette:
     """The stand-in with data that moves with the clock."""
     return FakeTrends().app
