@@ -6,8 +6,8 @@ request has one deadline for headers and body together and a cap on decoded byte
 
 from __future__ import annotations
 
+import contextlib
 import io
-import math
 import socket
 import threading
 import time
@@ -47,41 +47,56 @@ class Last:
     body: bytes
 
 
-class _Watch(threading.local):
-    """The deadline of the request this thread is making, and the timers that enforce it."""
+class _Deadline:
+    """One request's deadline; shuts its connection down when the time comes, wherever the reader then stands."""
 
-    deadline: float = math.inf
-    timers: tuple[threading.Timer, ...] = ()
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+        self._timers: list[threading.Timer] = []
+        self._cut = False
 
-    def stop(self) -> None:
-        """Call off the timers."""
-        for timer in self.timers:
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return self._cut or time.monotonic() >= self._at
+
+    def arm(self, sock: socket.socket) -> None:
+        """Watch over ``sock``."""
+        timer = threading.Timer(max(self._at - time.monotonic(), 0), self._shut, [sock])
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def disarm(self) -> None:
+        """The request is over."""
+        for timer in self._timers:
             timer.cancel()
-        self.timers = ()
 
-
-_watch = _Watch()
-
-
-def _cut(sock: socket.socket) -> None:
-    try:
+    def _shut(self, sock: socket.socket) -> None:
+        self._cut = True
         # plain shutdown of the TCP connection, also under TLS: the reading thread sees the end at once
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        return  # already closed
+        with contextlib.suppress(OSError):  # already closed
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _Current(threading.local):
+    """The deadline of the request this thread is making."""
+
+    deadline: _Deadline | None = None
+
+
+_current = _Current()
 
 
 class _Watched:
-    """Connections whose socket is shut down at the deadline, wherever the reader then stands."""
+    """Connections that read their answer under the current deadline, headers included."""
 
     sock: Any
 
     def getresponse(self) -> Any:
-        """As in ``http.client``; the headers are read under the deadline too."""
-        timer = threading.Timer(max(_watch.deadline - time.monotonic(), 0), _cut, [self.sock])
-        timer.daemon = True
-        _watch.timers += (timer,)
-        timer.start()
+        """As in ``http.client``."""
+        if _current.deadline is not None:
+            _current.deadline.arm(self.sock)
         return super().getresponse()  # type: ignore[misc]  # a mixin: the connection class beside it has it
 
 
@@ -142,33 +157,34 @@ class BoundedSession(requests.Session):
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         """As in ``requests``, read to the end. Raises :class:`DeadlineError`, :class:`RefusedBodyError` besides."""
         kwargs |= {"stream": True, "allow_redirects": False, "timeout": (CONNECT_S, self._deadline_s)}
-        _watch.deadline, _watch.timers = time.monotonic() + self._deadline_s, ()
         self.count += 1
         self.last = None
+        deadline = _current.deadline = _Deadline(self._deadline_s)
         try:
             response = super().request(method, url, *args, **kwargs)
             with response:
-                body = self._read(response)
+                body = self._read(response, deadline)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            if time.monotonic() >= _watch.deadline:
+            if deadline.passed:
                 raise DeadlineError("no complete answer in time") from None
             if isinstance(error, urllib3.exceptions.HTTPError):
                 raise requests.exceptions.ChunkedEncodingError("the answer broke off") from None
             raise
         finally:
-            _watch.stop()
+            _current.deadline = None
+            deadline.disarm()
         response.raw = io.BytesIO(body)
         self.bytes_read += len(body)
         self._note(response, body)
         return response
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: requests.Response, deadline: _Deadline) -> bytes:
         try:
             inflater = Inflater(response.headers.get("content-encoding", ""), self._max_bytes)
-            while chunk := response.raw.read1(CHUNK, decode_content=False):
+            while not deadline.passed and (chunk := response.raw.read1(CHUNK, decode_content=False)):
                 inflater.feed(chunk)
-                if time.monotonic() >= _watch.deadline:
-                    raise DeadlineError("no complete answer in time")
+            if deadline.passed:  # headers or body cut at the deadline look like a short, complete answer
+                raise DeadlineError("no complete answer in time")
             return inflater.finish()
         except BodyTooLargeError:
             raise RefusedBodyError(f"more than {self._max_bytes:,} bytes; refused") from None

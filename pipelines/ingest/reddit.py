@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,11 +19,12 @@ from typing import Any
 import praw
 
 from pipelines import settings as config
-from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
+from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError
 from pipelines.ingest.bounded import BoundedSession
 from pipelines.ingest.clean import items_frame, read_time
+from pipelines.ingest.feeds import covered_from, none_read
 from pipelines.ingest.reddit_errors import SOURCE, sign_in_failed, translate
-from pipelines.ingest.reddit_rows import SITE_URL, covered_from, is_removed, is_whole, item_row, post_of
+from pipelines.ingest.reddit_rows import SITE_URL, is_removed, is_whole, item_row, post_of
 from pipelines.model import FeedReport, FetchResult, Outcome
 
 OAUTH_URL = "https://oauth.reddit.com/"
@@ -120,6 +121,7 @@ class RedditSource:
             raise ShapeChangedError(SOURCE, message, sample=str(sorted(posts[0]))[:2000] if posts else "")
         listed = [post for post in good if not post.get("stickied")]
         rows = [item_row(post) for post in listed if not post.get("over_18") and not is_removed(post)]
+        # stickied posts stay on top for months and say nothing about how deep the listing goes
         times = [moment for post in listed if (moment := read_time(post["created_utc"]))]
         if times:
             got.oldest.append(min(times))
@@ -182,7 +184,7 @@ class RedditSource:
     def _result(self, now: datetime, got: _Gathered, wait: RateLimitedError | None) -> FetchResult:
         read = [report for report in got.reports if report.outcome in (Outcome.OK, Outcome.EMPTY)]
         if not read:
-            raise _none_read(got.errors)
+            raise none_read(SOURCE, got.errors)
         items, rejected = items_frame(got.rows, now, SOURCE, drop_old=True)
         return FetchResult(
             source=SOURCE,
@@ -198,16 +200,6 @@ class RedditSource:
             requests=self._session.count,
             feeds=tuple(got.reports),
         )
-
-
-def _none_read(errors: Sequence[SourceError]) -> SourceError:
-    if not errors:
-        return TransientError(SOURCE, "no feed was read")
-    # what may pass by itself outweighs what needs a person: the next poll finds out
-    first = next((error for error in errors if not isinstance(error, PermanentError)), errors[0])
-    if len(errors) > 1 and not isinstance(first, RateLimitedError):
-        first.message = f"none of {len(errors)} feeds could be read; first: {first.message}"
-    return first
 
 
 def _detail(got: _Gathered, kept: int, wait: RateLimitedError | None) -> str:

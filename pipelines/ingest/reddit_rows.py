@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.ingest.clean import clean_number, read_time
@@ -11,15 +10,6 @@ from pipelines.ingest.clean import clean_number, read_time
 SITE_URL = "https://www.reddit.com"
 REMOVED_TITLES = ("[deleted]", "[removed]", "[ removed by reddit ]", "[deleted by user]")
 TEXT_FIELDS = ("name", "title", "subreddit", "permalink")
-
-
-def covered_from(oldest: Sequence[datetime], now: datetime) -> datetime | None:
-    """How far back all feeds together could still list: the latest of their oldest posts.
-
-    Before that moment at least one feed has already dropped posts, so that hour cannot be called looked at. Stickied
-    posts do not count: they stay on top for months. ``None`` when no feed had a post.
-    """
-    return min(max(oldest), now) if oldest else None
 
 
 def post_of(child: object) -> dict[str, Any]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from pipelines.ingest.explore import ExploreSource
+from pipelines.ingest.http import Http
+from pipelines.ingest.reddit import RedditSource
+from pipelines.ingest.state import SourceState
+from pipelines.ingest.tiktok import TikTokSource
+from pipelines.ingest.trades import TradesSource
+from pipelines.ingest.trends import TrendsSource
 from pipelines.model import FetchResult
+from pipelines.settings import Settings
 
 
 class Source(Protocol):
@@ -31,3 +40,21 @@ class Source(Protocol):
     async def fetch(self, now: datetime) -> FetchResult:
         """Ask the upstream once. ``now`` (UTC) stamps the rows. Raises :class:`pipelines.errors.SourceError`."""
         ...
+
+
+def build_sources(settings: Settings, http: Http, state: SourceState) -> dict[str, Source]:
+    """Every source that polls for items, configured or not. A new one is its adapter file and its line here.
+
+    ``http`` must live as long as the sources; ``state`` keeps what they remember between polls.
+    """
+    return {
+        "reddit": RedditSource(settings.reddit),
+        "trends": TrendsSource(settings.trends, http, state),
+        "tiktok": TikTokSource(settings.tiktok, state),
+        "trades": TradesSource(settings.trades, http, state),
+    }
+
+
+def build_explore(settings: Settings, state: SourceState, tracked: Callable[[], Sequence[str]]) -> ExploreSource:
+    """Explore, which is asked about names already tracked (``tracked()``, hottest first) and hands over no items."""
+    return ExploreSource(settings.trends, state, tracked)

@@ -24,8 +24,9 @@ import nh3
 from defusedxml.ElementTree import fromstring
 
 from pipelines import settings as config
-from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
+from pipelines.errors import RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.clean import items_frame, read_time
+from pipelines.ingest.feeds import covered_from, none_read
 from pipelines.ingest.guard import place
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
@@ -71,7 +72,7 @@ class TradesSource:
         reads = await asyncio.gather(*(self._feed(url, now) for url in self._settings.feeds))
         errors = [read.error for read in reads if read.error]
         if len(errors) == len(reads):
-            raise _none_read(errors)
+            raise none_read(SOURCE, errors)
         rows = [row for read in reads for row in read.rows]
         cap = self._settings.max_items * len(reads)
         items, rejected = items_frame(rows, now, SOURCE, cap=cap, drop_old=True)
@@ -81,7 +82,7 @@ class TradesSource:
             at=now,
             outcome=_outcome(items.height, [read.report for read in reads]),
             items=items,
-            covered_from=_covered_from(reads, now),
+            covered_from=covered_from([read.oldest for read in reads if read.oldest], now),
             rejected=rejected + sum(read.cut for read in reads),
             detail=". ".join([f"{items.height} stories", *(error.message for error in errors)])[:500],
             retry_after_s=max(waits) if waits else None,
@@ -216,16 +217,3 @@ def _outcome(kept: int, reports: Sequence[FeedReport]) -> Outcome:
         return Outcome.OK
     unchanged = any(report.outcome == Outcome.NOT_MODIFIED for report in reports)
     return Outcome.NOT_MODIFIED if unchanged else Outcome.EMPTY
-
-
-def _covered_from(reads: Sequence[_Read], now: datetime) -> datetime | None:
-    """The latest of the feeds' oldest stories: before that at least one feed has already dropped some."""
-    oldest = [read.oldest for read in reads if read.oldest and not read.error]
-    return min(max(oldest), now) if oldest else None
-
-
-def _none_read(errors: Sequence[SourceError]) -> SourceError:
-    first = next((error for error in errors if not isinstance(error, PermanentError)), errors[0])
-    if len(errors) > 1 and not isinstance(first, RateLimitedError):
-        first.message = f"none of {len(errors)} feeds could be read; first: {first.message}"
-    return first

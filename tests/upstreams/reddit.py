@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -98,7 +99,7 @@ def reddit_app(world: World) -> Starlette:
 
     async def token(request: Request) -> Response:
         expected = "Basic " + base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode()))
         if world.reject or request.headers.get("authorization") != expected:
             return JSONResponse({"message": "Unauthorized", "error": 401}, 401)
         if form.get("grant_type") != "client_credentials":
@@ -149,7 +150,8 @@ def _listing_page(world: World, request: Request) -> Response:
         return HTMLResponse("<html><body>blocked by network security</body></html>", 403)
     posts = world.posts(feed, datetime.now(UTC))
     names = [data.get("name") for data in posts]
-    start = names.index(request.query_params["after"]) + 1 if request.query_params.get("after") in names else 0
+    after = request.query_params.get("after", "")
+    start = names.index(after) + 1 if after in names else 0
     size = min(int(request.query_params.get("limit", 25)), world.page)
     part = posts[start : start + size]
     more = start + size < len(posts)

@@ -22,7 +22,7 @@ XML = "application/rss+xml; charset=UTF-8"
 
 @dataclass(frozen=True)
 class Article:
-    """One entry of a feed; ``guid`` and ``published`` may be missing, as in some feeds. ``title`` is put in as it is."""
+    """One entry of a feed; ``guid`` and ``published`` may be missing, as in some feeds. ``title`` is put in as is."""
 
     title: str
     link: str
@@ -97,7 +97,7 @@ def _unchanged(request: Request, etag: str, modified: datetime | None) -> bool:
 def moving_articles() -> list[Article]:
     """Articles of the last two days: the trades write about a story some hours after it is loud."""
     now = datetime.now(UTC)
-    found = []
+    found: list[Article] = []
     for hour in range(48):
         slot = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hour)
         loud = [story for story in stories(slot - timedelta(hours=4)) if story.loudness > 0.8]

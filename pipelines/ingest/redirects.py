@@ -1,0 +1,83 @@
+"""Where a redirect may lead: out of http(s), out of TLS, or into a private network it may not.
+
+Addresses are resolved and looked at before the request; the request then resolves the name once more by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from pipelines.errors import PermanentError, ShapeChangedError
+from pipelines.ingest.guard import is_private, place
+
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def check_scheme(source: str, url: str) -> None:
+    """Raise :class:`PermanentError` unless ``url`` is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise PermanentError(source, f"{place(url)} is not an http or https address")
+
+
+def redirect_target(source: str, url: str, response: httpx.Response) -> str | None:
+    """Where ``response`` (to a request for ``url``) points to, absolute; ``None`` when it is no redirect."""
+    if response.status_code not in REDIRECTS:
+        return None
+    location: str = response.headers.get("location", "")
+    if not location:
+        message = f"{place(url)} answered {response.status_code} without saying where to go"
+        raise ShapeChangedError(source, message, status=response.status_code)
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise PermanentError(source, f"unsafe redirect refused: {place(url)} points to no address") from None
+
+
+async def check_redirect(source: str, start: str, here: str, target: str) -> None:
+    """Refuse a hop that leaves http(s), drops TLS, carries a sign-in, or reaches into a private network.
+
+    A source whose own address is private (a gateway, a stand-in) may redirect inside private networks, except to
+    link-local addresses, where clouds keep their metadata. Raises :class:`PermanentError`.
+    """
+    refused = PermanentError(source, f"unsafe redirect refused: from {place(here)} to {place(target)}")
+    try:
+        parts, before = urlsplit(target), urlsplit(here)
+        port = parts.port
+    except ValueError:
+        raise refused from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise refused
+    if before.scheme == "https" and parts.scheme == "http":
+        raise refused
+    addresses = await _addresses(parts.hostname, port)
+    if not any(map(is_private, addresses)):
+        return
+    home = await _addresses(urlsplit(start).hostname or "", None)
+    if any(a.lower().startswith(("169.254.", "fe80:", "::ffff:169.254.")) for a in addresses):
+        raise refused
+    if not home or not all(map(is_private, home)):
+        raise refused
+
+
+async def _addresses(host: str, port: int | None) -> list[str]:
+    """Every IP address of ``host``; empty where it cannot be resolved (the request then fails by itself)."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(entry[4][0]) for entry in found]
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Scheme and authority: what a sign-in is good for."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
