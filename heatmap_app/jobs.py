@@ -55,7 +55,7 @@ class Job:
             self.last_ok, self.last_error = self.clock.now(), ""
         except TimeoutError:
             self._fail(f"no result after {self.timeout:.0f} s")
-        except Exception as error:  # noqa: BLE001 - a job must outlive whatever its work raises
+        except Exception as error:
             self._fail(f"{type(error).__name__}: {error}")
             log.exception("job failed", job=self.name)
         finally:

@@ -50,17 +50,23 @@ def test_stages_do_not_import_each_other(path: Path) -> None:
     if own in JOINERS:
         return
     used = {stage_of(name.split(".")[1]) for name in imports(path) if name.startswith("pipelines.") and name.count(".")}
-    allowed = {own, None} | ({"score"} if own in {"discover", "simulate"} else set())  # discovery is scoring of unowned names
+    allowed = {own, None} | (
+        {"score"} if own in {"discover", "simulate"} else set()
+    )  # discovery is scoring of unowned names
     assert used <= allowed, f"{path.name} imports {used - allowed}"
 
 
 @pytest.mark.parametrize("name", sorted(FOUNDATION))
 def test_the_foundation_imports_only_itself(name: str) -> None:
-    used = {found.split(".")[1] for found in imports(ROOT / "pipelines" / f"{name}.py") if found.startswith("pipelines.")}
+    used = {
+        found.split(".")[1] for found in imports(ROOT / "pipelines" / f"{name}.py") if found.startswith("pipelines.")
+    }
     assert used <= FOUNDATION
 
 
-@pytest.mark.parametrize("path", [*modules("pipelines"), *modules("heatmap_app")], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [*modules("pipelines"), *modules("heatmap_app")], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_files_and_functions_stay_small(path: Path) -> None:
     """A file at 400 lines wants splitting; no function is longer than 60."""
     text = path.read_text(encoding="utf-8")

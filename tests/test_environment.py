@@ -18,7 +18,9 @@ def name_of(requirement: str) -> str:
 
 def locked(path: str) -> dict[str, set[str]]:
     versions: dict[str, set[str]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", (ROOT / path).read_text(), re.MULTILINE):
+    for name, version in re.findall(
+        r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", (ROOT / path).read_text(), re.MULTILINE
+    ):
         versions.setdefault(name_of(name), set()).add(version)
     return versions
 

@@ -1,0 +1,227 @@
+"""The JSON API of PRODUCT 5: what the pages show, as data. Reads run on worker threads; nothing here decides anything."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from heatmap_app.pages.reader import Filters, Reader
+from pipelines.model import DEFAULT_DOMAINS, Domain
+from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
+
+SourceName = Literal["reddit", "trends", "tiktok", "trades"]
+STREAM_PULSE_S = 15.0
+"""A comment line this often keeps proxies from closing a quiet stream."""
+
+
+class ApiReader(Reader, Protocol):
+    """What the API asks of the store, beyond what the pages ask."""
+
+    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
+        """The board at the last scoring poll up to ``at``."""
+        ...
+
+    def history(self, slug: str, hours: int) -> Sequence[HistoryPoint] | None:
+        """Hourly scores of the trailing ``hours``, oldest first; None for an unknown entity."""
+        ...
+
+    def sources(self) -> Sequence[SourceHealth]:
+        """Every source's health."""
+        ...
+
+    def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Fetches, newest first: ``{"items": [...], "next_cursor": ...}``."""
+        ...
+
+    def ready(self) -> str:
+        """Empty when the store answers on the right schema, else one line with the reason."""
+        ...
+
+
+def heat_filters(
+    limit: Annotated[int, Query(ge=1, le=200, description="How many rows")] = 20,
+    sort: Annotated[Sort, Query(description="What ranks the rows")] = "heat",
+    min_velocity: Annotated[float | None, Query(ge=-4, le=4, allow_inf_nan=False)] = None,
+    min_spread: Annotated[int | None, Query(ge=0, le=3, description="Platforms, 0 to 3")] = None,
+    domain: Annotated[
+        Domain | Literal["all"] | None, Query(description="Default: entertainment and unclassified")
+    ] = None,
+) -> Filters:
+    """The query of ``/heat`` as the board's filters."""
+    domains = None if domain == "all" else (str(domain),) if domain else tuple(str(name) for name in DEFAULT_DOMAINS)
+    return Filters(limit=limit, sort=sort, min_velocity=min_velocity, min_spread=min_spread, domains=domains)
+
+
+HeatFilters = Annotated[Filters, Depends(heat_filters)]
+
+
+def get_reader(request: Request) -> ApiReader:
+    """The process's reader; 503 while the server is still starting."""
+    reader: ApiReader | None = getattr(request.app.state, "reader", None)
+    if reader is None:
+        raise HTTPException(503, "starting: the database is not open yet")
+    return reader
+
+
+Store = Annotated[ApiReader, Depends(get_reader)]
+router = APIRouter(prefix="/api/v1")
+
+
+@router.get("/heat", summary="The board: the hottest names with every number that made them")
+def heat(reader: Store, filters: HeatFilters, at: datetime | None = None) -> HeatView:
+    """Rows ordered by ``sort``. ``at`` (RFC 3339, with a zone) goes back to the last scoring poll up to then."""
+    if at is None:
+        return reader.heat(filters)
+    if at.tzinfo is None:
+        raise HTTPException(422, "at: needs a time zone, for example 2026-11-22T14:00:00Z")
+    return reader.heat_at(filters, at)
+
+
+CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
+    "rank": lambda item: item.rank,
+    "name": lambda item: item.entity.name,
+    "kind": lambda item: item.entity.kind,
+    "domain": lambda item: item.entity.domain,
+    "heat": lambda item: round(item.heat, 4),
+    "raw": lambda item: round(item.raw, 4),
+    "velocity_z": lambda item: round(item.velocity_z, 4),
+    "spread_count": lambda item: item.spread_count,
+    "affect": lambda item: round(item.affect, 4),
+    "confidence": lambda item: round(item.confidence, 4),
+    "eligible": lambda item: item.eligible,
+    "peak_at": lambda item: item.peak_at.isoformat(),
+    "first_seen": lambda item: item.first_seen.isoformat() if item.first_seen else "",
+}
+
+
+def csv_cell(value: object) -> object:
+    """``value`` so that no spreadsheet takes it for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+@router.get("/heat.csv", summary="The board as CSV", response_class=Response)
+def heat_csv(reader: Store, filters: HeatFilters) -> Response:
+    """The same rows as ``/heat``, one line a name, safe to open in a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows([csv_cell(column(item)) for column in CSV_COLUMNS.values()] for item in reader.heat(filters).items)
+    disposition = {"Content-Disposition": "attachment; filename=et-heatmap.csv"}
+    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=disposition)
+
+
+@router.get("/entities", summary="Find names")
+def entities(
+    reader: Store, q: Annotated[str, Query(max_length=200)] = "", limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> dict[str, list[EntityRef]]:
+    """Entities whose name or alias contains ``q``, best first."""
+    return {"items": list(reader.search(q, limit))}
+
+
+def known(found: EntityView | None, slug: str) -> EntityView:
+    """``found``, or a 404 that says so."""
+    if found is None:
+        raise HTTPException(404, f"No entity has the slug {slug!r}; /api/v1/entities?q= finds names")
+    return found
+
+
+@router.get("/entities/{slug}", summary="Everything about one name")
+def entity(reader: Store, slug: str) -> EntityView:
+    """Score opened up, timeline, provenance, domain evidence, related names."""
+    return known(reader.entity(slug), slug)
+
+
+@router.get("/entities/{slug}/receipts", summary="The evidence, newest first")
+def receipts(
+    reader: Store,
+    slug: str,
+    source: SourceName | None = None,
+    hour: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=300)] = None,
+) -> ReceiptPage:
+    """``hour`` is the UTC start of one clock hour; ``cursor`` is the ``next_cursor`` of the page before."""
+    known(reader.entity(slug), slug)
+    return reader.receipts(slug, source, hour, limit, cursor)
+
+
+@router.get("/entities/{slug}/history", summary="Hourly scores")
+def history(
+    reader: Store, slug: str, hours: Annotated[int, Query(ge=1, le=168)] = 24
+) -> dict[str, Sequence[HistoryPoint]]:
+    """The trailing ``hours`` clock hours, oldest first; null where nobody looked."""
+    found = reader.history(slug, hours)
+    if found is None:
+        known(None, slug)
+    return {"items": found or ()}
+
+
+@router.get("/sources", summary="Each source's health")
+def sources(reader: Store) -> dict[str, Sequence[SourceHealth]]:
+    """State, a sentence with what to do, last success, next poll."""
+    return {"items": reader.sources()}
+
+
+@router.get("/audit", summary="Fetches, newest first")
+def audit(
+    reader: Store,
+    source: SourceName | None = None,
+    outcome: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(max_length=300)] = None,
+) -> dict[str, Any]:
+    """One row a fetch: outcome, status, items, bytes, milliseconds."""
+    return reader.audit(source, outcome, limit, cursor)
+
+
+@router.get(
+    "/stream", summary="Server-sent events: one `heat` event per scoring poll", response_class=StreamingResponse
+)
+async def stream(request: Request) -> StreamingResponse:
+    """Each ``heat`` event carries the poll's time; read ``/heat`` for the rows."""
+    return StreamingResponse(_events(request), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _events(request: Request) -> AsyncIterator[str]:
+    feed: Any = request.app.state.events
+    queue = feed.subscribe()
+    try:
+        yield ": connected\n\n"
+        while not await request.is_disconnected():
+            try:
+                kind, data = await asyncio.wait_for(queue.get(), STREAM_PULSE_S)
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            if kind == "end":
+                return
+            yield f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+    finally:
+        feed.unsubscribe(queue)
+
+
+health = APIRouter()
+
+
+@health.get("/healthz", summary="Is the process alive")
+async def healthz() -> dict[str, str]:
+    """Answers as long as the event loop turns."""
+    return {"status": "ok"}
+
+
+@health.get("/readyz", summary="Can it serve", responses={503: {"description": "Not ready; the body says why"}})
+def readyz(request: Request) -> JSONResponse:
+    """503 with the reason while the database is not open or has the wrong schema."""
+    reader: ApiReader | None = getattr(request.app.state, "reader", None)
+    reason = "starting" if reader is None else reader.ready()
+    return JSONResponse(
+        {"status": "not ready", "reason": reason} if reason else {"status": "ready"}, 503 if reason else 200
+    )

@@ -1,0 +1,80 @@
+"""One round without a server: ``heatmap poll`` and ``heatmap record``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from heatmap_app.cli_common import rfc3339
+from heatmap_app.runtime import Runtime, open_runtime
+from heatmap_app.worlds import live_world
+from pipelines.drive import Step, due, step
+from pipelines.errors import InputError
+from pipelines.ingest.run import poll
+from pipelines.ingest.state import MemoryState
+from pipelines.record import Recorder, export_recording
+from pipelines.settings import Settings
+
+
+async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dict[str, Any]:
+    """Fetch what is due, ingest and score once; the report of PRODUCT 6. Raises :class:`HeatmapError`."""
+    runtime = open_runtime(settings)
+    try:
+        return _report(await _round(runtime, only, force=force))
+    finally:
+        if runtime.world.http is not None:
+            await runtime.world.http.aclose()
+        runtime.close()
+
+
+async def _round(runtime: Runtime, only: str | None, *, force: bool) -> Step:
+    sources = dict(runtime.world.sources)
+    if only is not None:
+        if only not in sources:
+            raise InputError(f"--source: there is no source {only!r}; one of {', '.join(sources)}")
+        sources = {only: sources[only]}
+    now = runtime.world.clock.now()
+    last = await asyncio.to_thread(runtime.store.last_attempts, now)
+    return await step(runtime.refresh, due(sources, last, now, force=force or runtime.world.ticks is not None), now)
+
+
+def _report(did: Step) -> dict[str, Any]:
+    sources = {
+        result.source: {
+            "outcome": str(result.outcome), "items": result.items.height,
+            "new_items": did.new_items.get(result.source, 0), "ms": result.ms, "detail": result.detail,
+        }
+        for result in did.results
+    }  # fmt: skip
+    return {"at": rfc3339(did.at), "sources": sources, "scored": did.report.scored, "alerts": []}
+
+
+async def record_to(settings: Settings, file: Path, rounds: int | None, say: Callable[[str], None]) -> None:
+    """Poll live sources on their intervals and append to ``file`` after every round. Raises :class:`InputError`.
+
+    Polls are kept crash-safe in a folder beside ``file`` and written out as one Parquet file after each round.
+    """
+    world = live_world(settings, MemoryState())
+    recorder = Recorder(file.with_suffix(".parts"), settings.retention.recordings_days)
+    configured = {name: source for name, source in world.sources.items() if not source.missing()}
+    last: dict[str, Any] = {}
+    done = 0
+    try:
+        while rounds is None or done < rounds:
+            now = world.clock.now()
+            asked = due(configured, last, now)
+            if asked:
+                results = await poll(asked, now)
+                last.update(dict.fromkeys(asked, now))
+                written = await asyncio.to_thread(recorder.append, results)
+                if written.error:
+                    raise InputError(f"{file}: {written.error}")
+                await asyncio.to_thread(export_recording, recorder.directory, file)
+                say(f"{rfc3339(now)}  {written.polls} polls, {written.rows} items  -> {file}")
+                done += 1
+            await asyncio.sleep(0 if rounds is not None and done >= rounds else 1)
+    finally:
+        if world.http is not None:
+            await world.http.aclose()

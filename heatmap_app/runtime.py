@@ -1,0 +1,195 @@
+"""The composition root: settings in, one object per process out. Everything else is handed what it needs from here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from heatmap_app.board import Board
+from heatmap_app.events import Events
+from heatmap_app.jobs import Job
+from heatmap_app.reader import StoreReader
+from heatmap_app.upkeep import Upkeep, seed_catalogue
+from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
+from pipelines.affect import make_names, make_sentiment
+from pipelines.clock import SystemClock
+from pipelines.drive import Driver
+from pipelines.errors import InputError, StoreError
+from pipelines.ingest.run import poll
+from pipelines.ingest.source import Source
+from pipelines.record import Recorder
+from pipelines.refresh import Refresh
+from pipelines.settings import CONFIG_DIR, Settings
+from pipelines.store.embedded import EmbeddedPostgres
+from pipelines.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+RECORDINGS = "recordings"
+STEPS_A_RUN = 50
+"""Driven steps between two looks at whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """What ``heatmap replay`` was asked for. Times are UTC."""
+
+    path: Path
+    speed: float
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass
+class Runtime:
+    """One process: store, sources, flow, board. :meth:`close` gives everything back."""
+
+    settings: Settings
+    mode: str
+    store: Store
+    world: World
+    refresh: Refresh
+    reader: StoreReader
+    upkeep: Upkeep
+    database: EmbeddedPostgres | None = None
+    events: Events = field(default_factory=Events)
+    notices: tuple[str, ...] = ()
+    warmed_up: bool = True
+
+    def __post_init__(self) -> None:
+        """The board reads through the reader."""
+        self.board = Board(self.reader)
+
+    def close(self) -> None:
+        """Close the database connections, and the embedded server where nobody else uses it."""
+        self.store.close()
+        if self.database is not None:
+            self.database.stop()
+
+    def jobs(self) -> list[Job]:
+        """The table of jobs for this world."""
+        upkeep = Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())
+        if self.world.ticks is not None:
+            return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), upkeep]
+        polls = [self._poll_job(source) for source in self.world.sources.values()]
+        score_seconds = float(self.settings.poll.score_seconds)
+        return [*polls, Job("score", self._score, every=lambda: score_seconds, first_after=min(15.0, score_seconds)), upkeep]
+
+    def _poll_job(self, source: Source) -> Job:
+        waits = {"s": float(source.poll_seconds)}
+
+        async def work() -> str:
+            (result,) = await poll({source.name: source}, self.world.clock.now())
+            waits["s"] = max(float(source.poll_seconds), result.retry_after_s or 0.0)
+            await asyncio.to_thread(self.refresh.ingest, [result])
+            self.board.publish()
+            return result.detail
+
+        return Job(f"poll {source.name}", work, every=lambda: waits["s"], timeout=600.0, first_after=0.5)
+
+    async def _score(self) -> str:
+        report = await asyncio.to_thread(self.refresh.score, self.world.clock.now())
+        self.told(report.at)
+        return f"{report.scored} names in {report.ms} ms"
+
+    def told(self, at: datetime) -> None:
+        """A scoring poll was stored: open pages and streams follow. On the event loop only."""
+        self.board.publish()
+        self.events.publish("heat", {"as_of": at.isoformat(), "mode": self.mode})
+
+    async def _upkeep(self) -> str:
+        line = await asyncio.to_thread(self.upkeep.run, self.world.clock.now())
+        self.board.publish()
+        return line
+
+
+class Drive:
+    """The one job of a driven world: step to where its clock should be, publish after each step."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._driver: Driver = driver(runtime.refresh, runtime.world)
+        self._began: float | None = None
+
+    async def run(self) -> str:
+        """Take the steps that are due; the state in one line."""
+        runtime, world = self._runtime, self._runtime.world
+        assert world.start is not None  # noqa: S101 - a driven world has one
+        for _ in range(STEPS_A_RUN):
+            warm = self._driver.at >= world.start
+            if warm and self._began is None:
+                self._began = time.monotonic()
+                await runtime._upkeep()  # noqa: SLF001 - the first board shows domains too
+            target = pace(world, self._began) if self._began is not None else world.start
+            if not await self._driver.step_until(target, 1):
+                break
+            if isinstance(world.clock, DriverClock):
+                world.clock.set(self._driver.at)
+            runtime.told(self._driver.at)
+        return "at its end" if self._driver.finished else f"at {self._driver.at:%Y-%m-%d %H:%M}"
+
+
+def open_database(settings: Settings, schema: str) -> tuple[Store, EmbeddedPostgres | None]:
+    """The store on the configured database, or on the embedded one, at the current schema. Raises :class:`StoreError`."""
+    url = settings.database_url.get_secret_value()
+    database = None if url else EmbeddedPostgres.start(settings.var_path)
+    try:
+        store = Store.open(url or (database.url if database else ""), schema)
+        store.upgrade()
+    except StoreError:
+        if database is not None:
+            database.stop()
+        raise
+    return store, database
+
+
+def open_runtime(settings: Settings, replay: ReplayPlan | None = None) -> Runtime:
+    """Everything a process needs, ready to start. Raises :class:`HeatmapError`; then nothing is left running."""
+    mode = "replay" if replay else settings.effective_mode
+    if mode == "replay" and replay is None:
+        raise InputError("mode: replay needs a recording; use `heatmap replay FILE`")
+    store, database = open_database(settings, mode)
+    try:
+        return _compose(settings, mode, store, database, replay)
+    except BaseException:
+        store.close()
+        if database is not None:
+            database.stop()
+        raise
+
+
+def _compose(
+    settings: Settings, mode: str, store: Store, database: EmbeddedPostgres | None, replay: ReplayPlan | None
+) -> Runtime:
+    world = _world(settings, mode, store, replay)
+    seed_catalogue(store, CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"), "demo" if mode == "demo" else "catalogue")
+    recorder = Recorder(settings.var_path / RECORDINGS, settings.retention.recordings_days) if mode == "live" else None
+    refresh = Refresh(
+        store, settings, make_sentiment(settings.affect), world.poll_seconds(), recorder, make_names(settings.affect)
+    )
+    reader = StoreReader(store, settings, world, mode, on_names_changed=refresh.forget_names)
+    upkeep = Upkeep(store, settings, recorder)
+    notices = (database.notice,) if database is not None and database.notice else ()
+    return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, notices=notices)
+
+
+def _world(settings: Settings, mode: str, store: Store, replay: ReplayPlan | None) -> World:
+    if replay is not None:
+        store.reset()
+        return replay_world(settings, replay.path, replay.speed, replay.since, replay.until)
+    if mode == "demo":
+        last = store.latest()
+        world = demo_world(settings, store.source_state, last.at if last else None, SystemClock().now())
+        if last is not None and world.start != last.at:
+            store.reset()
+            world = demo_world(settings, store.source_state, None, SystemClock().now())
+        return world
+    return live_world(settings, store.source_state)
+
+

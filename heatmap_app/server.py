@@ -1,0 +1,143 @@
+"""Pages, API and jobs on one ASGI server and one port: start and stop.
+
+Panel 1.10 serves natively on ASGI; the pages are added to a FastAPI application whose lifespan opens the runtime, starts
+the schedule, and stops both on SIGTERM. The socket is bound before anything else starts, so a taken port costs one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from panel.io.fastapi import add_applications
+
+from heatmap_app import api, problems
+from heatmap_app.events import Events
+from heatmap_app.jobs import Schedule
+from heatmap_app.pages.dashboard import Site, dashboard_app
+from heatmap_app.pages.shell import static_dirs
+from heatmap_app.runtime import Runtime
+from pipelines.errors import SettingsError
+from pipelines.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+VERSION = version("et-heatmap")
+HEARTBEAT_S = 10.0
+"""How often open pages hear that the server lives, scores or not."""
+
+SESSION_LIFETIME_MS = 30_000
+WS_MAX_BYTES = 2**24
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket on the configured address. Raises :class:`SettingsError` when it cannot be had."""
+    host, port = settings.host, settings.port
+    if host not in LOOPBACK:
+        raise SettingsError(f"host: {host} is beyond loopback and sign-in is not set up; use 127.0.0.1 (HEATMAP_HOST)")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise SettingsError(
+            f"port: {host}:{port} cannot be used ({error.strerror}); stop what uses it or set HEATMAP_PORT to a free one"
+        ) from None
+    return sock
+
+
+def address(settings: Settings, port: int) -> str:
+    """The address to print and to put into messages."""
+    return settings.public_url.rstrip("/") or f"http://{'localhost' if settings.host in LOOPBACK else settings.host}:{port}"
+
+
+def origins(settings: Settings, port: int) -> list[str]:
+    """Hosts a websocket may come from: this server's own names, exactly."""
+    own = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+    public = settings.public_url.split("://", 1)[-1].strip("/")
+    return [*own, public] if public else own
+
+
+def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
+    """The ASGI application over an open runtime. Its lifespan starts the jobs and stops them."""
+    jobs = Schedule(runtime.jobs() if schedule else [])
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        jobs.start()
+        heartbeat = asyncio.create_task(runtime.board.keep_fresh(HEARTBEAT_S))
+        try:
+            yield
+        finally:
+            heartbeat.cancel()
+            runtime.events.close()
+            await jobs.stop()
+            await runtime.board.hub.close()
+
+    app = FastAPIOffline(
+        title="ET Heatmap",
+        description="What is about to break in entertainment news, with receipts. Times are RFC 3339 UTC.",
+        version=VERSION, lifespan=lifespan, redoc_url=None,
+    )  # fmt: skip
+    app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
+    problems.install(app)
+    app.include_router(api.health)
+    app.include_router(api.router)
+    site = Site(runtime.board, runtime.settings, runtime.world.clock, runtime.world.speed)
+    add_applications(
+        {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
+        websocket_origins=origins(runtime.settings, port), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
+    )  # fmt: skip
+    return app
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says where it is once it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: bool = True) -> None:
+    """Bind, open, serve until SIGTERM or Ctrl-C, close. Raises :class:`HeatmapError` before anything is served."""
+    sock = bind(settings)
+    port: int = sock.getsockname()[1]
+    try:
+        runtime = open_runtime()
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        for notice in runtime.notices:
+            print(notice, file=sys.stderr)  # noqa: T201 - said to the person who starts it
+        config = uvicorn.Config(
+            make_app(runtime, port, schedule), log_level="warning", access_log=False, ws_max_size=WS_MAX_BYTES,
+            timeout_graceful_shutdown=10, lifespan="on", server_header=False,
+        )  # fmt: skip
+
+        def ready() -> None:
+            mode = "" if runtime.mode == "live" else f" ({runtime.mode.upper()})"
+            print(f"ET Heatmap{mode} at {address(settings, port)}", flush=True)  # noqa: T201 - the promised line
+
+        asyncio.run(Server(config, ready).serve(sockets=[sock]))
+    finally:
+        runtime.close()
+        sock.close()

@@ -1,0 +1,134 @@
+"""Which sources and which clock a process gets: live upstreams, the demo's invented world, or a recording.
+
+All three end in the same flow; this is the only place that knows the difference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+from pipelines.clock import Clock, SystemClock, VirtualClock
+from pipelines.drive import Driver
+from pipelines.ingest.http import Http
+from pipelines.ingest.source import Source, build_sources
+from pipelines.ingest.state import SourceState
+from pipelines.model import PLATFORMS
+from pipelines.refresh import Refresh
+from pipelines.replay import Recording, replay_sources, ticks
+from pipelines.settings import Settings
+from pipelines.simulate import DemoWorld, demo_epoch
+
+DEMO_SEED = 20_260_101
+DEMO_KEY = "demo:world"
+DEMO_KEEPS = timedelta(days=3)
+"""A demo whose time has moved further than this from the real one begins anew, so that its dates look current."""
+
+WARM_UP_STEP = timedelta(hours=12)
+"""How far apart the scoring polls are while a baseline is read in."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Sources and clock. ``ticks`` is None when live; else the instants to step through, of which those up to
+    ``start`` are read in as fast as the machine can. ``speed`` is virtual seconds a real second."""
+
+    sources: Mapping[str, Source]
+    clock: Clock
+    speed: float = 1.0
+    ticks: Iterable[datetime] | None = None
+    start: datetime | None = None
+    http: Http | None = None
+    until: datetime | None = None
+
+    def poll_seconds(self) -> dict[str, float]:
+        """Interval of each configured platform."""
+        return {
+            name: float(source.poll_seconds)
+            for name, source in self.sources.items()
+            if name in PLATFORMS and not source.missing()
+        }
+
+
+class DriverClock:
+    """Shows the time of the driver's last step, moving on at ``speed`` in between but never past the next scoring."""
+
+    def __init__(self, start: datetime, speed: float, step: timedelta) -> None:
+        self._step = step
+        self._speed = speed
+        self.set(start)
+
+    def set(self, instant: datetime) -> None:
+        """A step was taken at ``instant``."""
+        self._at = instant
+        self._clock = VirtualClock(instant, self._speed, until=instant + self._step)
+
+    def now(self) -> datetime:
+        """The present virtual instant, UTC."""
+        return self._clock.now()
+
+
+def live_world(settings: Settings, state: SourceState) -> World:
+    """The real upstreams on the machine's clock."""
+    http = Http(SystemClock())
+    return World(build_sources(settings, http, state), SystemClock(), http=http)
+
+
+def demo_world(settings: Settings, state: SourceState, last: datetime | None, now: datetime) -> World:
+    """The invented newsroom, going on at ``last`` (its last scoring poll) where that is near ``now``, else anew."""
+    kept = state.get(DEMO_KEY)
+    goes_on = bool(kept and last and abs(last - now) <= DEMO_KEEPS)
+    epoch = datetime.fromisoformat(kept["epoch"]) if kept and goes_on else demo_epoch(now)
+    if not goes_on:
+        state.put(DEMO_KEY, {"epoch": epoch.isoformat(), "seed": DEMO_SEED})
+    world = DemoWorld(DEMO_SEED, epoch)
+    start = last if goes_on and last else demo_start(epoch)
+    warm_up = () if goes_on else every(epoch + WARM_UP_STEP, start, WARM_UP_STEP)
+    seconds = settings.poll.score_seconds
+    speed = settings.replay.demo_speed
+    return World(
+        world.all_sources(since=last if goes_on else None), DriverClock(start, speed, timedelta(seconds=seconds)), speed,
+        chain(warm_up, every(start + timedelta(seconds=seconds), None, timedelta(seconds=seconds))), start,
+    )  # fmt: skip
+
+
+def demo_start(epoch: datetime) -> datetime:
+    """The demo's present when it begins: a full baseline after ``epoch``, with one story under way."""
+    return epoch + timedelta(days=7)
+
+
+def replay_world(settings: Settings, path: Path, speed: float, since: datetime | None, until: datetime | None) -> World:
+    """A recording as if live, from ``since`` (earlier polls are read in as baseline) to ``until``."""
+    recording = Recording(path)
+    sources = replay_sources(recording, {name: getattr(settings, name).poll_seconds for name in recording.sources})
+    start = since or recording.start
+    warm_up = every(recording.start, start, WARM_UP_STEP) if since else ()
+    step = settings.poll.score_seconds
+    shown = ticks(recording, start, until, step)
+    clock = DriverClock(start, speed, timedelta(seconds=step))
+    return World(dict(sources), clock, speed, chain(warm_up, shown), start, until=until or recording.end)
+
+
+def every(start: datetime, end: datetime | None, step: timedelta) -> Iterator[datetime]:
+    """Instants ``step`` apart from ``start`` on, up to and including ``end`` (None: for ever)."""
+    while end is None or start <= end:
+        yield start
+        start += step
+
+
+def driver(refresh: Refresh, world: World) -> Driver:
+    """What steps through ``world``; only for a world with ticks."""
+    if world.ticks is None or world.start is None:
+        raise ValueError("a live world has no driver")
+    return Driver(refresh, world.sources, world.ticks, world.start)
+
+
+def pace(world: World, began: float) -> datetime:
+    """Where a driven world should be now; ``began`` is the monotonic second at which it reached its start."""
+    assert world.start is not None  # noqa: S101 - a driven world has one
+    target = world.start + timedelta(seconds=(time.monotonic() - began) * world.speed)
+    return min(target, world.until) if world.until else target

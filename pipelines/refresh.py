@@ -1,0 +1,176 @@
+"""The whole flow on one page: ingest -> normalize -> store; then discover -> score -> gate -> store.
+
+:meth:`Refresh.ingest` takes what the sources handed over; :meth:`Refresh.score` runs on its own, slower clock. Live, demo,
+replay and backtest all go through here and differ only in which sources and which clock they bring.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+import structlog
+
+from pipelines.affect import Sentiment
+from pipelines.alert.gates import gate, polls_before
+from pipelines.discover import discover
+from pipelines.health import healthy_platforms
+from pipelines.model import ITEMS, PLATFORMS, FetchResult, SourceKind
+from pipelines.normalize.candidates import CANDIDATES, candidates, find_candidates_in
+from pipelines.normalize.match import Matcher
+from pipelines.normalize.names import slugify
+from pipelines.record import Recorder
+from pipelines.score import Scored, Scoring, score
+from pipelines.settings import Settings
+from pipelines.store.scores import ScoreMeta
+from pipelines.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+LOOK_BACK = timedelta(hours=168 + 192)
+"""What scoring reads: 192 h of hours to re-score (7 days for the peak of each of the last 24 h), each with 7 days before it."""
+
+TRAILING = timedelta(hours=168)
+
+WINDOW = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What one scoring poll did. ``eligible`` and ``discovered`` are names."""
+
+    at: datetime
+    poll_id: int
+    scored: int = 0
+    eligible: tuple[str, ...] = ()
+    discovered: tuple[str, ...] = ()
+    counted: bool = True
+    ms: int = 0
+
+
+@dataclass
+class Refresh:
+    """Joins the stages over one store. Blocking: call from a worker thread. Ingest and scoring never overlap.
+
+    ``poll_seconds``: the enabled platforms and their intervals; confidence compares the healthy ones with these.
+    """
+
+    store: Store
+    settings: Settings
+    sentiment: Sentiment
+    poll_seconds: Mapping[str, float]
+    recorder: Recorder | None = None
+    entity_names: Callable[[Sequence[str]], list[list[str]]] | None = None
+    _matcher: Matcher | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def kinds(self) -> Mapping[str, SourceKind]:
+        """Each source's kind, from settings."""
+        of = self.settings
+        return {"reddit": of.reddit.kind, "trends": of.trends.kind, "tiktok": of.tiktok.kind, "trades": of.trades.kind}
+
+    def forget_names(self) -> None:
+        """The catalogue changed: match against the new one from the next poll on."""
+        with self._lock:
+            self._matcher = None
+
+    def ingest(self, results: Sequence[FetchResult]) -> dict[str, int]:
+        """Match, weigh and store what the sources handed over; the new items per source. Raises :class:`StoreError`.
+
+        A recorder that cannot write is logged and does not stop the poll.
+        """
+        with self._lock:
+            items = pl.concat([pl.DataFrame(schema=ITEMS), *(result.items for result in results)])
+            matches = self._names().match(items)
+            saved = self.store.save_results(
+                results, self.kinds, self._sentiments(items), matches, self._candidates(items)
+            )
+            self._record(results)
+            return saved
+
+    def score(self, now: datetime) -> ScoreReport:
+        """One scoring poll at ``now`` (UTC) over what is stored, itself stored. Raises :class:`StoreError`."""
+        with self._lock:
+            started = time.monotonic()
+            scoring = Scoring.from_settings(self.settings)
+            coverage = self.store.load_coverage(now - LOOK_BACK, now)
+            discovered = self._discover(coverage, scoring, now)
+            mentions = self.store.load_mentions(now - LOOK_BACK, now)
+            healthy = self._healthy(now)
+            scored = score(mentions, coverage, scoring, now, health=(len(healthy), max(1, len(self.poll_seconds))))
+            counted = self._counted(now)
+            gated = self._gate(scored, now, counted=counted)
+            ms = round((time.monotonic() - started) * 1000)
+            meta = ScoreMeta(scoring.method, scoring.combine, healthy, tuple(self.poll_seconds), counted, ms)
+            poll_id = self.store.save_scores(now, gated, scored.platforms, scored.history, meta)
+            eligible = tuple(str(entity) for entity in gated.filter("eligible")["entity"])
+            return ScoreReport(now, poll_id, gated.height, eligible, discovered, counted, ms)
+
+    def _names(self) -> Matcher:
+        if self._matcher is None:
+            self._matcher = Matcher(self.store.aliases())
+        return self._matcher
+
+    def _sentiments(self, items: pl.DataFrame) -> pl.DataFrame:
+        """The mood of every free text; a query or a hashtag is a name and has none."""
+        texts = items.filter(pl.col("names").list.len().fill_null(0) == 0).unique(["source", "item_id"], keep="last")
+        moods = self.sentiment.scores(texts["title"].fill_null("").to_list())
+        return texts.select("source", "item_id").with_columns(pl.Series("sentiment", moods, dtype=pl.Float64))
+
+    def _candidates(self, items: pl.DataFrame) -> pl.DataFrame:
+        """Names nobody owns: those in ``items``, earlier ones met in ``items``, and new ones met in earlier texts."""
+        platform_items = items.filter(pl.col("source").is_in(PLATFORMS))
+        if platform_items.is_empty():
+            return pl.DataFrame(schema=CANDIDATES)
+        now = platform_items["poll_at"].max()
+        assert isinstance(now, datetime)  # noqa: S101 - not empty; tells the type checker
+        fresh = candidates(platform_items, self._names(), self.entity_names)
+        earlier = self.store.candidate_names(now - WINDOW, now)
+        here = find_candidates_in(platform_items, pl.concat([fresh, earlier]), self._names())
+        new = fresh.join(earlier, on="canonical", how="anti").filter(pl.col("via") == "name")
+        texts = self.store.load_texts(now - TRAILING, now) if new.height else platform_items.clear()
+        there = find_candidates_in(texts, new, self._names()) if texts.height else fresh.clear()
+        return pl.concat([fresh, here, there]).unique(["source", "item_id", "canonical"], keep="first")
+
+    def _record(self, results: Sequence[FetchResult]) -> None:
+        if self.recorder is None:
+            return
+        written = self.recorder.append(results)
+        if written.error:
+            log.warning("recording failed; the poll itself is stored", reason=written.error)
+
+    def _discover(self, coverage: pl.DataFrame, scoring: Scoring, now: datetime) -> tuple[str, ...]:
+        """Make entities of the names that earned it (SCORING 4), with every text that names them."""
+        found = discover(self.store.load_candidates(now - TRAILING, now), coverage, scoring, now)
+        learnt: list[int] = []
+        for row in found.iter_rows(named=True):
+            learnt.append(
+                self.store.discover(
+                    row["canonical"], name=row["name"], slug=slugify(row["name"]), at=now, first_seen=row["first_seen"],
+                    provenance=row["provenance"],
+                )
+            )  # fmt: skip
+        if learnt:
+            self._matcher = None
+            aliases = self.store.aliases().filter(pl.col("entity_id").is_in(learnt))
+            self.store.save_matches(Matcher(aliases).match(self.store.load_texts(now - LOOK_BACK, now)))
+        return tuple(found["name"])
+
+    def _healthy(self, now: datetime) -> tuple[str, ...]:
+        return healthy_platforms(tuple(self.poll_seconds), self.store.last_success(now), self.poll_seconds, now)
+
+    def _counted(self, now: datetime) -> bool:
+        """Whether a platform delivered since the scoring poll before (SCORING 5)."""
+        before = self.store.latest(now - timedelta(microseconds=1))
+        since = before.at if before else now - LOOK_BACK
+        return bool(self.store.sources_delivered(since, now) & set(PLATFORMS))
+
+    def _gate(self, scored: Scored, now: datetime, *, counted: bool) -> pl.DataFrame:
+        wanted = polls_before(self.settings.gates, counted=counted)
+        passed = self.store.passes_before(now, wanted)
+        return gate(scored.entities, passed, self.settings.gates, counted=counted)
