@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,13 +50,6 @@ def _root(entity_id: int, parent: Mapping[int, int]) -> int:
 def family_of(connection: Connection, entity_id: int) -> list[int]:
     """``entity_id`` first, then the ids of all entities whose merge chain ends there."""
     return [entity_id, *sorted(child for child, root in merged_map(connection).items() if root == entity_id)]
-
-
-def families_of(connection: Connection, entity_ids: Iterable[int]) -> dict[int, int]:
-    """Each member of these entities' families (themselves included) with the entity it stands under."""
-    wanted = set(entity_ids)
-    members = {child: root for child, root in merged_map(connection).items() if root in wanted}
-    return {**members, **{entity_id: entity_id for entity_id in wanted}}
 
 
 def write_audit(connection: Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:

@@ -7,16 +7,18 @@ from sqlalchemy import text
 from pipelines.errors import StoreError
 from pipelines.store import migrate
 from pipelines.store.catalogue import Catalogue
+from pipelines.store.domains import Domains
+from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
 from pipelines.store.loading import Loading
 from pipelines.store.saving import Saving
 from pipelines.store.scores import Scores
 from pipelines.store.tables import metadata
 from pipelines.store.texts import Texts
-from pipelines.store.texts import Texts
+from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Scores, Texts):
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Texts, Upkeep):
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

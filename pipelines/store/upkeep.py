@@ -1,0 +1,77 @@
+"""What keeps the store small, and what adapters remember."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from pipelines.settings import Retention
+from pipelines.store.base import Part, clean_line
+from pipelines.store.bulk import json_dump
+from pipelines.store.engine import Database, as_utc
+
+CANDIDATE_DAYS = 8
+"""Discovery looks back 7 days."""
+
+PRUNE = (
+    ("sighting", "DELETE FROM sighting WHERE seen_at < :mentions"),
+    ("mention", """DELETE FROM mention m USING item i WHERE i.source = m.source AND i.item_id = m.item_id
+        AND i.last_observed < :mentions"""),
+    ("candidate", """DELETE FROM candidate WHERE last_at < :candidates"""),
+    ("item", "DELETE FROM item WHERE last_observed < :mentions"),
+    ("hourly", "DELETE FROM hourly WHERE hour < :hourly"),
+    ("score_hour", "DELETE FROM score_hour WHERE hour < :hourly"),
+    ("coverage", "DELETE FROM coverage WHERE hour < :hourly"),
+    ("score", "DELETE FROM score WHERE poll_id IN (SELECT id FROM score_poll WHERE at < :scores)"),
+    ("score_poll", "DELETE FROM score_poll WHERE at < :scores"),
+    ("poll", """DELETE FROM poll p WHERE at < :audit
+        AND EXISTS (SELECT FROM poll later WHERE later.source = p.source AND later.at > p.at)"""),
+)  # fmt: skip
+"""What goes, in the order of who needs whom. A source's last poll stays: it says when the source was last heard of."""
+
+
+class Upkeep(Part):
+    """Retention, and the adapters' memory."""
+
+    def prune(self, now: datetime, retention: Retention) -> dict[str, int]:
+        """Delete what is older than it is kept (``heatmap db prune``); the rows gone per table."""
+        edges = {
+            "mentions": retention.mentions_days, "hourly": retention.hourly_days, "scores": retention.scores_days,
+            "audit": retention.audit_days, "candidates": CANDIDATE_DAYS,
+        }  # fmt: skip
+        times = {name: as_utc(now) - timedelta(days=days) for name, days in edges.items()}
+        gone = {}
+        for table, statement in PRUNE:
+            used = {name: at for name, at in times.items() if f":{name}" in statement}
+            # one transaction each: a long prune holds no lock for long, and stopping it half-way loses nothing
+            with self._db.writing() as connection:
+                gone[table] = connection.execute(text(statement), used).rowcount
+        return gone
+
+    @property
+    def source_state(self) -> StoredState:
+        """What adapters remember between polls, kept here; fits ``pipelines.ingest.state.SourceState``."""
+        return StoredState(self._db)
+
+
+class StoredState:
+    """A small key-value memory on the ``source_state`` table; values are plain JSON."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The value last put under ``key``, or None."""
+        with self._db.reading() as connection:
+            row = connection.execute(text("SELECT value FROM source_state WHERE key = :key"), {"key": key}).first()
+        return None if row is None else dict(row[0])
+
+    def put(self, key: str, value: dict[str, Any]) -> None:
+        """Keep ``value`` under ``key``, replacing what was there."""
+        query = text("""INSERT INTO source_state (key, value, updated_at) VALUES (:key, CAST(:value AS jsonb), :at)
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at""")
+        with self._db.writing() as connection:
+            values = {"key": clean_line(key, 600), "value": json_dump(value), "at": datetime.now(UTC)}
+            connection.execute(query, values)
