@@ -122,7 +122,7 @@ class Http:
         for hop in range(1, MAX_REDIRECTS + 2):
             response = await self._send(source, url, headers)
             try:
-                target = redirect_target(source, url, response)
+                target = redirect_target(source, url, response.status_code, response.headers.get("location", ""))
                 if target is None:
                     return await self._finish(source, url, response, headers, max_bytes, started, hop)
             finally:

@@ -21,7 +21,7 @@ import praw
 from pipelines import settings as config
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError
 from pipelines.ingest.bounded import BoundedSession
-from pipelines.ingest.clean import items_frame, read_time
+from pipelines.ingest.clean import clean_time, items_frame
 from pipelines.ingest.feeds import covered_from, none_read
 from pipelines.ingest.reddit_errors import SOURCE, sign_in_failed, translate
 from pipelines.ingest.reddit_rows import SITE_URL, is_removed, is_whole, item_row, post_of
@@ -122,7 +122,7 @@ class RedditSource:
         listed = [post for post in good if not post.get("stickied")]
         rows = [item_row(post) for post in listed if not post.get("over_18") and not is_removed(post)]
         # stickied posts stay on top for months and say nothing about how deep the listing goes
-        times = [moment for post in listed if (moment := read_time(post["created_utc"]))]
+        times = [moment for post in listed if (moment := clean_time(post["created_utc"], now)[0])]
         if times:
             got.oldest.append(min(times))
         got.rows += rows

@@ -9,8 +9,6 @@ import asyncio
 import socket
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from pipelines.errors import PermanentError, ShapeChangedError
 from pipelines.ingest.guard import is_private, place
 
@@ -28,14 +26,13 @@ def check_scheme(source: str, url: str) -> None:
         raise PermanentError(source, f"{place(url)} is not an http or https address")
 
 
-def redirect_target(source: str, url: str, response: httpx.Response) -> str | None:
-    """Where ``response`` (to a request for ``url``) points to, absolute; ``None`` when it is no redirect."""
-    if response.status_code not in REDIRECTS:
+def redirect_target(source: str, url: str, status: int, location: str) -> str | None:
+    """Where an answer to a request for ``url`` points to, absolute; ``None`` when it is no redirect."""
+    if status not in REDIRECTS:
         return None
-    location: str = response.headers.get("location", "")
     if not location:
-        message = f"{place(url)} answered {response.status_code} without saying where to go"
-        raise ShapeChangedError(source, message, status=response.status_code)
+        message = f"{place(url)} answered {status} without saying where to go"
+        raise ShapeChangedError(source, message, status=status)
     try:
         return urljoin(url, location)
     except ValueError:

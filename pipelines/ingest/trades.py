@@ -25,7 +25,7 @@ from defusedxml.ElementTree import fromstring
 
 from pipelines import settings as config
 from pipelines.errors import RateLimitedError, ShapeChangedError, SourceError, TransientError
-from pipelines.ingest.clean import items_frame, read_time
+from pipelines.ingest.clean import clean_time, items_frame, read_time
 from pipelines.ingest.feeds import covered_from, none_read
 from pipelines.ingest.guard import place
 from pipelines.ingest.http import Http, Reply
@@ -84,7 +84,7 @@ class TradesSource:
             items=items,
             covered_from=covered_from([read.oldest for read in reads if read.oldest], now),
             rejected=rejected + sum(read.cut for read in reads),
-            detail=". ".join([f"{items.height} stories", *(error.message for error in errors)])[:500],
+            detail=". ".join([_summary(items.height, reads), *(error.message for error in errors)])[:500],
             retry_after_s=max(waits) if waits else None,
             bytes_read=sum(read.bytes_read for read in reads),
             requests=sum(read.requests for read in reads),
@@ -119,13 +119,13 @@ class TradesSource:
             report = FeedReport(name, Outcome.NOT_MODIFIED, detail="unchanged")
             return _Read(report, oldest=read_time(kept.get("oldest")), requests=reply.requests)
         left = max(self._settings.timeout_seconds - (time.monotonic() - started), 1.0)
-        read = await self._parse(reply, name, left)
+        read = await self._parse(reply, name, now, left)
         validators = {"etag": reply.headers.get("etag"), "last_modified": reply.headers.get("last-modified")}
         oldest = read.oldest.isoformat() if read.oldest else None
         self._state.put(key, {**validators, "full_at": now.isoformat(), "oldest": oldest})
         return read
 
-    async def _parse(self, reply: Reply, name: str, deadline_s: float) -> _Read:
+    async def _parse(self, reply: Reply, name: str, now: datetime, deadline_s: float) -> _Read:
         content_type = reply.headers.get("content-type", "")
         work = asyncio.to_thread(parse_feed, reply.body, content_type, reply.url, name)
         try:
@@ -133,7 +133,7 @@ class TradesSource:
         except TimeoutError:
             raise TransientError(SOURCE, f"{name}: the feed takes too long to read; refused") from None
         cut = max(len(rows) - self._settings.max_items, 0)
-        times = [moment for row in rows if (moment := read_time(row["published_at"]))]
+        times = [moment for row in rows if (moment := clean_time(row["published_at"], now)[0])]
         rows = rows[: self._settings.max_items]
         report = FeedReport(name, Outcome.OK if rows else Outcome.EMPTY, len(rows))
         return _Read(report, rows, min(times, default=None), cut, len(reply.body), reply.requests)
@@ -210,6 +210,13 @@ def feed_name(url: str) -> str:
     except ValueError:
         host = ""
     return host.removeprefix("www.") or place(url)
+
+
+def _summary(kept: int, reads: Sequence[_Read]) -> str:
+    unchanged = sum(read.report.outcome == Outcome.NOT_MODIFIED for read in reads)
+    if unchanged == len(reads):
+        return "unchanged"
+    return f"{kept} stories" + (f", {unchanged} of {len(reads)} feeds unchanged" if unchanged else "")
 
 
 def _outcome(kept: int, reports: Sequence[FeedReport]) -> Outcome:

@@ -281,6 +281,7 @@ async def test_hostile_values_are_cleaned(world: World, reddit: Upstream) -> Non
     assert rows["t3_n3"]["published_at"] is None
     assert rows["t3_n4"]["published_at"] is None
     assert rows["t3_n4"]["engagement"] == 20.0
+    assert result.covered_from == NOW, "a time nobody believes must not claim hours as watched"
     assert "t3_n5" not in rows
     assert result.rejected == 1
 

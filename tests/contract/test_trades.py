@@ -76,6 +76,7 @@ async def test_u16_an_unchanged_feed_is_a_successful_poll(http: Http, site: Upst
     await reader.fetch(NOW)
     result = await reader.fetch(NOW + timedelta(minutes=10))
     assert result.outcome == Outcome.NOT_MODIFIED
+    assert result.detail == "unchanged"
     assert result.outcome.successful
     assert result.items.is_empty()
     assert result.feeds[0].outcome == Outcome.NOT_MODIFIED
