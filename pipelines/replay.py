@@ -89,7 +89,7 @@ class Recording:
             midnight = datetime.combine(day, time.min, UTC) - timedelta(microseconds=1)
             self._days[day] = self._archive.read(midnight, midnight + timedelta(days=1))
             while len(self._days) > DAYS_KEPT:
-                del self._days[min(self._days)]
+                del self._days[next(iter(self._days))]
         return self._days[day]
 
     def silence(self, source: str, now: datetime) -> tuple[Outcome, str]:

@@ -119,14 +119,14 @@ class DemoWorld:
         if week not in self._things:
             self._things[week] = week_things(self.cast, self.seed, week, self.epoch + week * WEEK)
             while len(self._things) > WEEKS_KEPT + 1:
-                del self._things[min(self._things)]
+                del self._things[next(iter(self._things))]
         return self._things[week]
 
     def _week(self, week: int) -> _Week:
         if week not in self._weeks:
             self._weeks[week] = self._make(week)
             while len(self._weeks) > WEEKS_KEPT:
-                del self._weeks[min(self._weeks)]
+                del self._weeks[next(iter(self._weeks))]
         return self._weeks[week]
 
     def _make(self, week: int) -> _Week:

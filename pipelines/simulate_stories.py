@@ -74,23 +74,23 @@ ARCHETYPES = (
         traffic=50_000,
     ),
     Archetype("reddit_only", {"reddit": 0}, cast="quiet", posts=12),
-    Archetype("trends_first", {"trends": 0, "reddit": 1.4}, (2.6,), posts=18, traffic=100_000),
+    Archetype("trends_first", {"trends": 0, "reddit": 1.4}, (3.6,), posts=18, traffic=100_000),
     Archetype("controversy", {"reddit": 0, "trends": 2, "tiktok": 6}, (4.0,), posts=30, hours=12, moods=("split",)),
     Archetype("never_covered", {"tiktok": 0, "reddit": 2}, posts=16, plays=900_000, moods=("good", "mixed")),
     Archetype("overlap_a", {"reddit": 0, "tiktok": 2.2, "trends": 6}, (5.6,), posts=16, traffic=10_000),
-    Archetype("overlap_b", {"trends": 0, "tiktok": 1.8, "reddit": 2.6}, (3.1,), cast="quiet", posts=20),
-    Archetype("fizzled", {"reddit": 0, "trends": 1.0}, cast="lesser", posts=3, hours=2, traffic=500),
+    Archetype("overlap_b", {"trends": 0, "tiktok": 1.8, "reddit": 2.6}, (3.9,), cast="quiet", posts=20),
+    Archetype("fizzled", {"reddit": 0, "trends": 1.0}, posts=4, hours=2.5, traffic=500),
     Archetype(
-        "unknown_two", {"trends": 0, "reddit": 0.8}, (2.8,), cast="unknown", moods=("good",), posts=16, traffic=50_000
+        "unknown_two", {"trends": 0, "reddit": 0.8}, (4.2,), cast="unknown", moods=("good",), posts=16, traffic=50_000
     ),
     Archetype("trades_first", {"reddit": 0, "trends": 1.5}, (-2.8, 3.0), posts=18, moods=("good", "bad")),
     Archetype("tiktok_only", {"tiktok": 0}, cast="quiet", hours=16, plays=1_500_000),
     Archetype(
-        "unknown_tiktok", {"tiktok": 0, "reddit": 3, "trends": 5}, (4.2,), cast="unknown", moods=("good",), posts=20
+        "unknown_tiktok", {"tiktok": 0, "reddit": 3, "trends": 5}, (5.4,), cast="unknown", moods=("good",), posts=20
     ),
-    Archetype("common_word", {"reddit": 0, "trends": 2, "tiktok": 5}, (3.8,), cast="common", posts=20),
-    Archetype("slow_burner", {"reddit": 0, "tiktok": 14, "trends": 20}, (6.0,), cast="quiet", hours=40, posts=26),
-    Archetype("late_trends", {"reddit": 0, "trends": 5}, (2.3,), posts=20, hours=12, traffic=200_000),
+    Archetype("common_word", {"reddit": 0, "trends": 1, "tiktok": 2.5}, (5.5,), cast="common", posts=24),
+    Archetype("slow_burner", {"reddit": 0, "tiktok": 14, "trends": 20}, (9.5,), cast="quiet", hours=40, posts=26),
+    Archetype("late_trends", {"reddit": 0, "trends": 5}, (3.2,), posts=20, hours=12, traffic=200_000),
     Archetype("trends_only", {"trends": 0}, cast="quiet", hours=7, traffic=50_000),
     Archetype(
         "unknown_uncovered", {"reddit": 0, "tiktok": 2.4}, cast="unknown", moods=("good",), posts=18, plays=700_000
@@ -131,12 +131,16 @@ def _story(
 def _cast(world: World, shape: Archetype, rng: np.random.Generator, week: int, taken: set[str]) -> tuple[Name, str]:
     """A name this week has not used, and an event that fits what it is.
 
-    Unknown and quiet names are dealt in turn from week to week, so that one does not return for some weeks.
+    Unknown names are dealt in turn, the others by odd and even weeks, so that nobody has a story two weeks running.
     """
     events: dict[str, dict[str, object]] = world.texts["events"]
     pool = _pool(world, shape.cast)
-    begin = (week * len(ARCHETYPES) // 3) % len(pool)
-    turn = [*pool[begin:], *pool[:begin]] if shape.cast == "unknown" else [pool[i] for i in rng.permutation(len(pool))]
+    if shape.cast == "unknown":
+        begin = (week * len(ARCHETYPES) // 3) % len(pool)
+        turn = [*pool[begin:], *pool[:begin]]
+    else:
+        share = pool if len(pool) == 1 else pool[week % 2 :: 2]
+        turn = [share[i] for i in rng.permutation(len(share))]
     for name in turn:
         fitting = [
             key
@@ -171,7 +175,7 @@ def _words(world: World, rng: np.random.Generator, name: Name) -> dict[str, str]
     return {
         "n": name.text,
         "c": pick(acts or people) if name.kind == "music" else pick(people),
-        "p": pick(world.texts["noise"]["songs"]) if name.kind == "music" else pick(works),
+        "p": pick(world.texts["noise"]["albums"]) if name.kind == "music" else pick(works),
         "place": pick(world.texts["places"]),
         "num": str(int(rng.integers(12, 96))),
         "show": pick(["Golden Quill Awards", "Silver Lantern Awards", "Meridian Music Awards"]),

@@ -212,27 +212,27 @@ class _Maker:
         early = 1.0 if shape.key == "slow_burner" else 2.6
         parts = np.sort(self.rng.beta(1.1, early, shape.posts))
         parts[0] = 0.0
-        middle = 90.0 if shape.key in ("fizzled", "slow_burner") else 1400.0
+        middle = 150.0 if shape.key in ("fizzled", "slow_burner") else 1400.0
         for number, part in enumerate(parts):
             at = begin + timedelta(seconds=round(float(part) * shape.hours * 3600))
             text = titles.draw().format(**story.words, reaction=self.pick(self.texts["reactions"]))
-            boost = 5.0 if number == 0 and middle > 100 else 1.0
+            boost = 5.0 if number == 0 and middle > 1000.0 else 1.0
             yield self.post(self.pick(self.world.feeds(story.name.kind)), text, at, middle * boost)
 
     def story_episodes(self, story: Story) -> Iterator[Row]:
-        """The name itself trends, and an hour and a half later a longer query about it."""
+        """The name itself trends, and three hours later a longer query about it."""
         if "trends" not in story.onsets:
             return
         texts, begin = self.texts["events"][story.event], story.onsets["trends"]
         news = [title.format(**story.words) for title in texts["news"]]
         small = story.shape.key == "fizzled"
         yield self.episode(
-            story.name.text.lower(), begin, 0.7 if small else story.shape.hours, story.shape.traffic, news
+            story.name.text.lower(), begin, 1.0 if small else story.shape.hours, story.shape.traffic, news
         )
         if not small:
             query = texts["query"][0].format(**story.words).lower()
             yield self.episode(
-                query, begin + timedelta(hours=1.5), story.shape.hours * 0.6, story.shape.traffic / 4, news[:2]
+                query, begin + timedelta(hours=3), story.shape.hours * 0.5, story.shape.traffic / 4, news[:2]
             )
 
     def story_entries(self, story: Story) -> Iterator[Row]:

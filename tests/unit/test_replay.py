@@ -54,6 +54,14 @@ async def test_days_are_read_as_they_come(tmp_path: Path) -> None:
     assert seen == [f"r{n}" for n in range(12 * 6)]
 
 
+def test_a_recording_may_be_read_back_and_forth(tmp_path: Path) -> None:
+    recording = record(tmp_path, *(poll("reddit", minutes(1440 * n), [f"r{n}"]) for n in range(8)))
+    for day in (6, 7, 5, 1, 0, 7):
+        assert recording.items("reddit", minutes(1440 * day - 1), minutes(1440 * day))["item_id"].to_list() == [
+            f"r{day}"
+        ]
+
+
 async def test_covered_from_is_the_oldest_item_of_the_latest_poll(tmp_path: Path) -> None:
     recording = record(
         tmp_path,
