@@ -1,0 +1,1 @@
+"""Names: one canonical form, matching, candidates, the catalogue."""
