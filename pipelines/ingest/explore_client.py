@@ -2,6 +2,7 @@
 
 pytrends keeps its addresses in module and class attributes and makes its own sessions, so both are reached from
 outside: the attributes are rewritten under a lock, and a ``response`` hook of requests reads each body with limits.
+It is imported by the first round, as it brings pandas along, which takes seconds.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import pytrends.request as pytrends_request
 import requests
 import urllib3
-from pytrends.exceptions import ResponseError, TooManyRequestsError
 
 from pipelines.errors import RateLimitedError, ShapeChangedError, TransientError
 
@@ -72,8 +71,10 @@ class ExploreClient:
             return list(_points(self._client.interest_over_time(), keywords))
 
     def _open(self) -> Any:
+        from pytrends.request import TrendReq
+
         self._before_request()
-        return pytrends_request.TrendReq(
+        return TrendReq(
             hl="en-US",
             tz=0,
             geo=self._geo,
@@ -116,6 +117,8 @@ class ExploreClient:
 @contextmanager
 def _pointed_at(base: str) -> Iterator[None]:
     """pytrends with every address under ``base``. One sitting at a time, as the addresses are global."""
+    import pytrends.request as pytrends_request
+
     with _pytrends_in_use:
         current = pytrends_request.BASE_TRENDS_URL
         if current != base:
@@ -139,6 +142,8 @@ def _refuse_strange_redirect(response: requests.Response) -> None:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """pytrends lets anything escape, from its own errors to KeyError; all of it becomes ours."""
+    from pytrends.exceptions import ResponseError, TooManyRequestsError
+
     try:
         yield
     except TooManyRequestsError:

@@ -11,11 +11,12 @@ again as seen now, and the detail says which run is being shown.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,11 +24,17 @@ from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError
 from pipelines.ingest.clean import clean_text, items_frame
 from pipelines.ingest.state import SourceState
 from pipelines.ingest.tiktok_actors import ACTORS, PRIMARY, adapter_for
-from pipelines.ingest.tiktok_client import FINAL, Apify, NotThereError, QuotaError
+from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.ingest.tiktok_ledger import GoodRun, Ledger, OpenRun
 from pipelines.ingest.tiktok_rows import FEEDS, Adapter, MappedRows, map_rows
 from pipelines.model import ITEMS, FeedReport, FetchResult, Outcome
 from pipelines.settings import TikTok
+
+if TYPE_CHECKING:
+    from pipelines.ingest.tiktok_client import Apify
+
+FINAL = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
+"""Statuses a run does not leave again."""
 
 UNKNOWN_SHARE = 0.2
 WAIT_SECONDS = 90.0
@@ -72,7 +79,7 @@ class TikTokSource:
         Raises :class:`~pipelines.errors.SourceError` subclasses.
         """
         adapter = self._adapter()
-        apify, began = Apify(self._settings), self._monotonic()
+        apify, began = await self._client(), self._monotonic()
         try:
             run = await self._open_run(apify, now)
             picked_up = run is not None
@@ -87,6 +94,14 @@ class TikTokSource:
         except SourceError as error:
             raise self._with_last_good(error, now) from None
         return result
+
+    async def _client(self) -> Apify:
+        def make() -> Apify:
+            from pipelines.ingest.tiktok_client import Apify
+
+            return Apify(self._settings)
+
+        return await asyncio.to_thread(make)  # the import would hold up the event loop
 
     def _adapter(self) -> Adapter:
         adapter = adapter_for(self._settings.actor)

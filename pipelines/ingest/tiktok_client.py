@@ -1,4 +1,7 @@
-"""Apify's own client behind bounds: a cap on every reply, no redirects, plain errors, nothing started twice."""
+"""Apify's own client behind bounds: a cap on every reply, no redirects, plain errors, nothing started twice.
+
+Importing the client takes about a second, so this module is imported by the first poll that has a token.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from apify_client.http_clients import ImpitHttpClientAsync
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.clean import clean_text
 from pipelines.ingest.guard import looks_like, retry_after_seconds
+from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.settings import TikTok
 
 SOURCE = "tiktok"
@@ -34,7 +38,6 @@ MAX_BYTES = 20_000_000
 """A dataset of 1,000 rows with histograms and creators is about 3 MB."""
 LONG_POLL_SECONDS = 60.0
 """How long Apify keeps one request waiting for a run at the most."""
-FINAL = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
 QUOTA_TYPES = ("platform-feature-disabled", "not-enough-usage-to-run-paid-actor", "monthly-usage-hard-limit-exceeded")
 
 
@@ -216,14 +219,6 @@ class Apify:
         if 300 <= status < 400:
             return PermanentError(SOURCE, "unsafe redirect refused", status=status)
         return PermanentError(SOURCE, f"Apify answered {status}: {kind}", status=status)
-
-
-class QuotaError(PermanentError):
-    """The account has nothing left to spend."""
-
-
-class NotThereError(PermanentError):
-    """Apify knows no such actor, run or dataset."""
 
 
 def _unreadable(error: InvalidResponseBodyError) -> SourceError:

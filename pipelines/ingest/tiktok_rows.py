@@ -99,7 +99,8 @@ class MappedRows:
     def sample(self) -> str:
         """A short excerpt of what was not understood, as JSON."""
         kept = (self.unknown or self.errors)[:SAMPLE_ROWS]
-        return "\n".join(json.dumps(row, ensure_ascii=False, default=str)[:SAMPLE_CHARS] for row in kept)
+        text = "\n".join(json.dumps(row, ensure_ascii=False, default=str)[:SAMPLE_CHARS] for row in kept)
+        return text.encode("utf-8", "replace").decode()
 
 
 def map_rows(adapter: Adapter, raw: Iterable[object]) -> MappedRows:

@@ -12,9 +12,9 @@ import pytest
 
 from pipelines.errors import RateLimitedError, ShapeChangedError, TransientError
 from pipelines.ingest.explore import INTEREST, ExploreResult, ExploreSource
-from pipelines.ingest.state import MemoryState
 from pipelines.model import Outcome
 from pipelines.settings import load_settings
+from tests.contract.json_state import JsonState
 from tests.upstreams import server
 from tests.upstreams.trends import TOO_MANY, FakeTrends
 
@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, url: str, names: list[str], *, timeout: float = 3, explore: bool = True) -> None:
         changes = {"url": url, "explore": explore, "timeout_seconds": timeout}
         self.names = names
-        self.state = MemoryState()
+        self.state = JsonState()
         self.naps: list[float] = []
         self.source = ExploreSource(
             load_settings().trends.model_copy(update=changes),

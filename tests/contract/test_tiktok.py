@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, TransientError
-from pipelines.ingest.state import MemoryState
 from pipelines.ingest.tiktok import COME_BACK_SECONDS, TikTokSource
 from pipelines.model import ITEMS, Outcome
 from pipelines.settings import TikTok, load_settings
+from tests.contract.json_state import JsonState
 from tests.upstreams import server
 from tests.upstreams.apify import ACTOR, TOKEN, FakeApify, hashtag, hashtags, refusal
 
@@ -36,8 +36,8 @@ def upstream(apify: FakeApify) -> Iterator[server.Upstream]:
 
 
 @pytest.fixture
-def state() -> MemoryState:
-    return MemoryState()
+def state() -> JsonState:
+    return JsonState()
 
 
 def settings(url: str, **changes: Any) -> TikTok:
@@ -46,7 +46,7 @@ def settings(url: str, **changes: Any) -> TikTok:
 
 
 @pytest.fixture
-def source(upstream: server.Upstream, state: MemoryState) -> TikTokSource:
+def source(upstream: server.Upstream, state: JsonState) -> TikTokSource:
     return TikTokSource(settings(upstream.url), state, wait_seconds=1.5)
 
 
@@ -54,7 +54,7 @@ def starts(upstream: server.Upstream) -> list[server.Seen]:
     return [seen for seen in upstream.log if seen.method == "POST" and seen.path.endswith("/runs")]
 
 
-async def test_a_run_becomes_items(source: TikTokSource, upstream: server.Upstream, state: MemoryState) -> None:
+async def test_a_run_becomes_items(source: TikTokSource, upstream: server.Upstream, state: JsonState) -> None:
     result = await source.fetch(NOW)
     assert result.outcome is Outcome.OK
     assert result.items.schema == ITEMS
@@ -84,7 +84,7 @@ async def test_every_start_carries_the_three_budget_guards(source: TikTokSource,
     assert not any("/log" in seen.path for seen in upstream.log)
 
 
-async def test_a_long_input_arrives_gzipped(upstream: server.Upstream, state: MemoryState, apify: FakeApify) -> None:
+async def test_a_long_input_arrives_gzipped(upstream: server.Upstream, state: JsonState, apify: FakeApify) -> None:
     from pipelines.ingest.tiktok_client import Apify
 
     client = Apify(settings(upstream.url))
@@ -93,7 +93,7 @@ async def test_a_long_input_arrives_gzipped(upstream: server.Upstream, state: Me
     assert apify.runs["run1"].run_input["note"].startswith("x")
 
 
-async def test_without_a_token_it_says_what_to_set(upstream: server.Upstream, state: MemoryState) -> None:
+async def test_without_a_token_it_says_what_to_set(upstream: server.Upstream, state: JsonState) -> None:
     bare = load_settings(tiktok={"token": "", "url": upstream.url}).tiktok
     assert TikTokSource(bare, state).missing() == ("HEATMAP_TIKTOK__TOKEN",)
     assert TikTokSource(settings(upstream.url), state).missing() == ()
@@ -107,7 +107,7 @@ async def test_the_clients_settings_reach_loopback_past_a_proxy(
     assert (await source.fetch(NOW)).outcome is Outcome.OK
 
 
-async def test_an_unknown_actor_is_named_with_the_known_ones(upstream: server.Upstream, state: MemoryState) -> None:
+async def test_an_unknown_actor_is_named_with_the_known_ones(upstream: server.Upstream, state: JsonState) -> None:
     source = TikTokSource(settings(upstream.url, actor="someone/else"), state)
     with pytest.raises(PermanentError, match=r"HEATMAP_TIKTOK__ACTOR.*clockworks/tiktok-trends-scraper"):
         await source.fetch(NOW)
@@ -124,7 +124,7 @@ async def test_a_slow_run_is_waited_for(source: TikTokSource, apify: FakeApify, 
 
 
 async def test_u7_a_run_still_going_is_picked_up_and_not_started_again(
-    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: MemoryState
+    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: JsonState
 ) -> None:
     apify.forced = "RUNNING"
     first = await source.fetch(NOW)
@@ -142,7 +142,7 @@ async def test_u7_a_run_still_going_is_picked_up_and_not_started_again(
 
 
 async def test_rows_of_a_late_run_carry_the_time_it_finished(
-    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: MemoryState
+    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: JsonState
 ) -> None:
     apify.forced = "RUNNING"
     asked = datetime.now(UTC)
@@ -153,9 +153,7 @@ async def test_rows_of_a_late_run_carry_the_time_it_finished(
     assert result.items["poll_at"].unique().to_list() == [result.at]
 
 
-async def test_u7_a_run_past_its_time_is_aborted(
-    upstream: server.Upstream, apify: FakeApify, state: MemoryState
-) -> None:
+async def test_u7_a_run_past_its_time_is_aborted(upstream: server.Upstream, apify: FakeApify, state: JsonState) -> None:
     apify.seconds = 60
     source = TikTokSource(settings(upstream.url, run_seconds=1), state, wait_seconds=5, grace_seconds=0.2)
     with pytest.raises(TransientError, match="still RUNNING after 1 s and was aborted"):
@@ -178,7 +176,7 @@ async def test_an_abandoned_poll_leaves_its_run_to_the_next(
 
 @pytest.mark.parametrize("status", ["READY", "RUNNING", "TIMING-OUT", "ABORTING"])
 async def test_every_unfinished_status_is_waited_for(
-    source: TikTokSource, apify: FakeApify, status: str, upstream: server.Upstream, state: MemoryState
+    source: TikTokSource, apify: FakeApify, status: str, upstream: server.Upstream, state: JsonState
 ) -> None:
     apify.forced = status
     hasty = TikTokSource(settings(upstream.url), state, wait_seconds=0.1)
@@ -220,7 +218,7 @@ async def test_a_start_whose_answer_was_lost_is_not_paid_twice(
 
 
 async def test_a_start_that_never_happened_is_made_up_for(
-    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: MemoryState
+    source: TikTokSource, apify: FakeApify, upstream: server.Upstream, state: JsonState
 ) -> None:
     upstream.plan("/runs", server.reset())
     with pytest.raises(TransientError):
@@ -285,7 +283,7 @@ async def test_a_list_that_is_not_one_is_degraded_and_never_zero(
 
 
 async def test_three_rows_are_a_list_where_three_were_asked_for(
-    upstream: server.Upstream, apify: FakeApify, state: MemoryState
+    upstream: server.Upstream, apify: FakeApify, state: JsonState
 ) -> None:
     apify.rows = hashtags(3)
     source = TikTokSource(settings(upstream.url, max_items=3), state)
@@ -293,7 +291,7 @@ async def test_three_rows_are_a_list_where_three_were_asked_for(
 
 
 async def test_u9_rows_nobody_understands_quarantine_the_run(
-    source: TikTokSource, apify: FakeApify, state: MemoryState
+    source: TikTokSource, apify: FakeApify, state: JsonState
 ) -> None:
     await source.fetch(NOW)
     apify.rows = [*hashtags(6), {"tagTitle": "new"}, {"tagTitle": "shape"}]
@@ -333,7 +331,7 @@ async def test_hashtags_and_videos_come_as_two_lists(source: TikTokSource, apify
 
 
 async def test_the_day_has_a_cap_and_goes_on_after_midnight(
-    upstream: server.Upstream, apify: FakeApify, state: MemoryState
+    upstream: server.Upstream, apify: FakeApify, state: JsonState
 ) -> None:
     apify.usage = 0.4
     source = TikTokSource(settings(upstream.url, daily_charge_usd=1.2), state)
@@ -346,7 +344,7 @@ async def test_the_day_has_a_cap_and_goes_on_after_midnight(
 
 
 async def test_a_run_of_unknown_cost_counts_at_its_highest_price(
-    upstream: server.Upstream, apify: FakeApify, state: MemoryState
+    upstream: server.Upstream, apify: FakeApify, state: JsonState
 ) -> None:
     apify.usage = None
     source = TikTokSource(settings(upstream.url, daily_charge_usd=0.9), state)
@@ -359,7 +357,7 @@ async def test_a_run_of_unknown_cost_counts_at_its_highest_price(
     ("status", "kind"), [(402, "not-enough-usage-to-run-paid-actor"), (403, "platform-feature-disabled")]
 )
 async def test_u8_a_spent_quota_pauses_with_its_reset_date_and_no_retry(
-    source: TikTokSource, upstream: server.Upstream, state: MemoryState, status: int, kind: str
+    source: TikTokSource, upstream: server.Upstream, state: JsonState, status: int, kind: str
 ) -> None:
     upstream.plan("/runs", refusal(status, kind, "Monthly usage hard limit exceeded"))
     with pytest.raises(PermanentError, match="paused: Apify's usage quota is spent; resets 2026-12-01 23:59 UTC"):
@@ -431,7 +429,7 @@ async def test_missing_pagination_headers_are_a_changed_shape(source: TikTokSour
 async def test_u6_u12_u15_a_broken_reply_anywhere_loses_nothing(
     source: TikTokSource,
     upstream: server.Upstream,
-    state: MemoryState,
+    state: JsonState,
     where: str,
     answer: server.Answer,
     error: type[Exception],
@@ -447,7 +445,7 @@ async def test_u6_u12_u15_a_broken_reply_anywhere_loses_nothing(
     assert (await source.fetch(real_now)).outcome is Outcome.OK
 
 
-async def test_u14_a_slow_drip_ends_at_the_deadline(upstream: server.Upstream, state: MemoryState) -> None:
+async def test_u14_a_slow_drip_ends_at_the_deadline(upstream: server.Upstream, state: JsonState) -> None:
     source = TikTokSource(settings(upstream.url, timeout_seconds=0.4), state)
     upstream.plan("/datasets/", server.drip(every_s=0.05), server.drip(every_s=0.05))
     began = time.monotonic()
@@ -456,6 +454,6 @@ async def test_u14_a_slow_drip_ends_at_the_deadline(upstream: server.Upstream, s
     assert time.monotonic() - began < 3
 
 
-async def test_u13_nobody_answers(state: MemoryState) -> None:
+async def test_u13_nobody_answers(state: JsonState) -> None:
     with pytest.raises(TransientError, match="cannot connect to Apify"):
         await TikTokSource(settings("http://127.0.0.1:9"), state).fetch(NOW)

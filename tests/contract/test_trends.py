@@ -11,10 +11,10 @@ import pytest
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, TransientError
 from pipelines.ingest.amounts import amount
 from pipelines.ingest.http import Http
-from pipelines.ingest.state import MemoryState
 from pipelines.ingest.trends import FULL_FETCH, TrendsSource
 from pipelines.model import ITEMS, Outcome
 from pipelines.settings import Trends, load_settings
+from tests.contract.json_state import JsonState
 from tests.upstreams import server
 from tests.upstreams.trends import TOO_MANY, FakeTrends, Trend, feed_xml, trend
 
@@ -47,8 +47,8 @@ async def http() -> AsyncIterator[Http]:
 
 
 @pytest.fixture
-def state() -> MemoryState:
-    return MemoryState()
+def state() -> JsonState:
+    return JsonState()
 
 
 def settings(url: str, timeout: float = 3) -> Trends:
@@ -56,7 +56,7 @@ def settings(url: str, timeout: float = 3) -> Trends:
 
 
 @pytest.fixture
-def source(upstream: server.Upstream, http: Http, state: MemoryState) -> TrendsSource:
+def source(upstream: server.Upstream, http: Http, state: JsonState) -> TrendsSource:
     return TrendsSource(settings(upstream.url), http, state)
 
 
@@ -105,7 +105,7 @@ async def test_u17_a_lying_validator_is_overruled_within_an_hour(
 
 
 async def test_without_a_kept_list_no_conditional_request(
-    source: TrendsSource, upstream: server.Upstream, state: MemoryState
+    source: TrendsSource, upstream: server.Upstream, state: JsonState
 ) -> None:
     state.put("trends:US", {"etag": '"x"', "fetched_at": NOW.isoformat(), "rows": []})
     assert (await source.fetch(NOW)).outcome is Outcome.OK
@@ -173,7 +173,7 @@ async def test_50_mb_is_refused(source: TrendsSource, upstream: server.Upstream)
         await source.fetch(NOW)
 
 
-async def test_u14_a_slow_drip_ends_at_the_deadline(upstream: server.Upstream, http: Http, state: MemoryState) -> None:
+async def test_u14_a_slow_drip_ends_at_the_deadline(upstream: server.Upstream, http: Http, state: JsonState) -> None:
     upstream.plan("rss", server.drip("application/rss+xml", every_s=0.05))
     with pytest.raises(TransientError, match="within"):
         await TrendsSource(settings(upstream.url, 0.4), http, state).fetch(NOW)

@@ -137,6 +137,7 @@ def test_what_is_not_understood_is_kept_and_shared_out() -> None:
     assert (len(mapped.rows), len(mapped.unknown), len(mapped.errors)) == (6, 4, 1)
     assert mapped.unknown_share == 0.4
     assert '"Hashtag": ""' in mapped.sample
+    assert map_rows(adapter, [{"Neu": "half an emoji \ud83d \x00"}]).sample == '{"Neu": "half an emoji ? \\u0000"}'
     assert mapped.trouble("hashtag", 100) is None
     assert [(report.feed, report.outcome) for report in mapped.reports()] == [("hashtag", Outcome.OK)]
 
@@ -184,4 +185,4 @@ def test_no_row_whatever_it_holds_breaks_the_mapping(rows: list[Any], actor: str
     mapped = map_rows(ACTORS[actor], rows)
     frame, _ = items_frame(mapped.rows, NOW, "tiktok")
     assert frame["item_id"].n_unique() == frame.height
-    assert isinstance(mapped.sample, str)
+    mapped.sample.encode("utf-8")

@@ -1,0 +1,13 @@
+"""Refusals of Apify that the TikTok source answers in its own way."""
+
+from __future__ import annotations
+
+from pipelines.errors import PermanentError
+
+
+class QuotaError(PermanentError):
+    """The account has nothing left to spend."""
+
+
+class NotThereError(PermanentError):
+    """Apify knows no such actor, run or dataset."""
