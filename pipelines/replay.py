@@ -7,6 +7,8 @@ so that a replay started in the middle has its baseline.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -59,6 +61,7 @@ class Recording:
         times = self._archive.polls["poll_at"]
         self.start, self.end = _instant(times[0]), _instant(times[-1])
         self._days: dict[date, pl.DataFrame] = {}
+        self._lock = threading.Lock()
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -85,12 +88,13 @@ class Recording:
         return pl.concat([pl.DataFrame(schema=ITEMS), *rows])
 
     def _day(self, day: date) -> pl.DataFrame:
-        if day not in self._days:
-            midnight = datetime.combine(day, time.min, UTC) - timedelta(microseconds=1)
-            self._days[day] = self._archive.read(midnight, midnight + timedelta(days=1))
-            while len(self._days) > DAYS_KEPT:
-                del self._days[next(iter(self._days))]
-        return self._days[day]
+        with self._lock:  # sources are asked side by side, from threads
+            if day not in self._days:
+                midnight = datetime.combine(day, time.min, UTC) - timedelta(microseconds=1)
+                self._days[day] = self._archive.read(midnight, midnight + timedelta(days=1))
+                while len(self._days) > DAYS_KEPT:
+                    del self._days[next(iter(self._days))]
+            return self._days[day]
 
     def silence(self, source: str, now: datetime) -> tuple[Outcome, str]:
         """A gap in the recording is a fetch that did not take place."""
@@ -136,6 +140,9 @@ class ReplaySource:
         Where there is none: a result without rows whose outcome is no successful poll, so that its hour counts as
         missing.
         """
+        return await asyncio.to_thread(self._next, now)
+
+    def _next(self, now: datetime) -> FetchResult:
         polls = self._archive.polls(self.name, self._served, now)
         if polls.is_empty():
             outcome, detail = self._archive.silence(self.name, now)

@@ -7,6 +7,7 @@ frame.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,7 @@ class DemoWorld:
         self.cast: World = world(seed)
         self._things: dict[int, WeekThings] = {}
         self._weeks: dict[int, _Week] = {}
+        self._lock = threading.RLock()
 
     def stories(self, week: int) -> tuple[Story, ...]:
         """The stories of week number ``week``, from 0 on, by time."""
@@ -116,18 +118,20 @@ class DemoWorld:
         return range(first, (until - self.epoch) // WEEK + 1)
 
     def _thing(self, week: int) -> WeekThings:
-        if week not in self._things:
-            self._things[week] = week_things(self.cast, self.seed, week, self.epoch + week * WEEK)
-            while len(self._things) > WEEKS_KEPT + 1:
-                del self._things[next(iter(self._things))]
-        return self._things[week]
+        with self._lock:  # sources are asked side by side, from threads
+            if week not in self._things:
+                self._things[week] = week_things(self.cast, self.seed, week, self.epoch + week * WEEK)
+                while len(self._things) > WEEKS_KEPT + 1:
+                    del self._things[next(iter(self._things))]
+            return self._things[week]
 
     def _week(self, week: int) -> _Week:
-        if week not in self._weeks:
-            self._weeks[week] = self._make(week)
-            while len(self._weeks) > WEEKS_KEPT:
-                del self._weeks[next(iter(self._weeks))]
-        return self._weeks[week]
+        with self._lock:
+            if week not in self._weeks:
+                self._weeks[week] = self._make(week)
+                while len(self._weeks) > WEEKS_KEPT:
+                    del self._weeks[next(iter(self._weeks))]
+            return self._weeks[week]
 
     def _make(self, week: int) -> _Week:
         """What the sources show in a week: of its own things, and of those still running from the week before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -266,9 +266,3 @@ class _Deck:
         if not self._left:
             self._left = [self._texts[i] for i in self._rng.permutation(len(self._texts))]
         return self._left.pop()
-
-
-def news_of(context: str) -> list[Mapping[str, str]]:
-    """The headlines in a trend's ``context``."""
-    found: list[Mapping[str, str]] = json.loads(context)
-    return found

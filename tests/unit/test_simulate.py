@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -127,6 +128,13 @@ def test_a_far_week_is_the_same_however_one_gets_there() -> None:
     direct = DemoWorld(SEED, EPOCH)
     assert direct.items("trends", at, at + HOUR).equals(walked.items("trends", at, at + HOUR))
     assert [story.name for story in direct.stories(40)] != [story.name for story in direct.stories(39)]
+
+
+async def test_all_sources_may_be_asked_at_once() -> None:
+    fresh = DemoWorld(SEED, EPOCH)
+    results = await asyncio.gather(*(source.fetch(EPOCH + WEEK - HOUR) for source in fresh.all_sources().values()))
+    together = pl.concat([result.items for result in results])
+    assert together.height == week().filter(pl.col("poll_at") <= EPOCH + WEEK - HOUR).height
 
 
 def test_weeks_may_be_asked_for_in_any_order() -> None:
