@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-import colorcet
 import holoviews as hv
 import numpy as np
 import panel as pn
 import polars as pl
 from bokeh.models import HoverTool
+from bokeh.palettes import Inferno256
 
 from pipelines.model import UTC_TIME
 from pipelines.view import HeatView
 
 Colour = Literal["heat", "velocity", "spread", "affect"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
+
+hv.extension("bokeh")
 
 ROWS = 20
 SURFACE, NO_DATA, HATCH = "#151A21", "#1C232C", "#46535F"
@@ -54,12 +56,14 @@ class Scale:
     """A value worth a line on the colour bar: the gate."""
 
 
-# Perceptually uniform black-body map; its darkest tenth would drown in the page.
-_RAMP = tuple(colorcet.CET_L3[26:250])
-_STEPS = tuple(_RAMP[at] for at in (0, 70, 135, 205))
+# Inferno: perceptually uniform, and lightness alone carries it for colour-blind readers. Its black end would drown in the page.
+_RAMP = tuple(Inferno256[26:250])
+_STEPS = tuple(_RAMP[at] for at in (0, 75, 140, 205))
 
 SCALES: Mapping[Colour, Scale] = {
-    "heat": Scale("HEAT", 0.0, 2.5, _RAMP, ((0, "0"), (0.5, "0.5"), (1, "1.0"), (1.5, "1.5"), (2, "2.0"), (2.5, "2.5"))),
+    "heat": Scale(
+        "HEAT", 0.0, 2.5, _RAMP, ((0, "0"), (0.5, "0.5"), (1, "1.0"), (1.5, "1.5"), (2, "2.0"), (2.5, "2.5"))
+    ),
     "velocity": Scale(
         "Velocity, σ", -1.0, 4.0, _RAMP, ((-1, "−1"), (0, "0"), (1, "+1"), (2.5, "+2.5"), (4, "+4")), mark=2.5
     ),
@@ -113,19 +117,23 @@ def row_factors(view: HeatView) -> list[str]:
     return slugs + [f" {place}" for place in range(len(slugs), ROWS)]
 
 
-HOVER = """<div class="et-hover"><strong>@{name}</strong><span>@{when}</span><em>@{note}</em>
-<dl><dt>HEAT</dt><dd>@{heat}</dd><dt>Velocity</dt><dd>@{velocity}</dd>
-<dt>Spread</dt><dd>@{spread}</dd><dt>Affect</dt><dd>@{affect}</dd></dl></div>"""
-"""Fields without a format are set as text by Bokeh; a test holds names with markup against it."""
+HOVER_CSS = """<style>
+:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; --tooltip-text: #E9EEF3; border-radius: 6px; padding: 8px 10px;
+  opacity: 1; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum"; max-width: 280px; }
+strong, span, em { display: block; } strong { overflow-wrap: anywhere; } span, dt { color: #A3B0BD; }
+em { color: #FFB74D; font-style: normal; } em:empty { display: none; }
+dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; } dd { margin: 0; text-align: right; }
+.bk-tooltip-content > div:not(:first-child) { display: none; }
+</style>"""
+"""The hover lives in a shadow root of Bokeh's, so its looks travel with it."""
 
-HOVER_CSS = """
-:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; background: #1C232C; color: #E9EEF3; border: 1px solid #3A4653;
-  border-radius: 6px; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum"; max-width: 260px; }
-.et-hover strong, .et-hover span, .et-hover em { display: block; } .et-hover span { color: #A3B0BD; }
-.et-hover em { color: #FFB74D; font-style: normal; } .et-hover em:empty { display: none; }
-.et-hover dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; }
-.et-hover dt { color: #A3B0BD; } .et-hover dd { margin: 0; text-align: right; }
-"""
+HOVER = (
+    "<div>"
+    + HOVER_CSS
+    + """<strong>@name</strong><span>@when</span><em>@note</em><dl><dt>HEAT</dt><dd>@heat</dd><dt>Velocity</dt>
+<dd>@velocity</dd><dt>Spread</dt><dd>@spread</dd><dt>Affect</dt><dd>@affect</dd></dl></div>"""
+)
+"""Fields without a format are set as text by Bokeh; a test holds names with markup against it."""
 
 
 class LiveHeatMap:
@@ -156,8 +164,8 @@ class LiveHeatMap:
         self._handles = {}
 
     def _element(self) -> Any:
-        placeholder = hv.HeatMap((["-"], ["-"], np.array([[np.nan]])), ["hour", "row"], ["value"])
-        hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", stylesheets=[HOVER_CSS])  # fmt: skip
+        placeholder = hv.HeatMap((["-"], ["-"], np.array([[0.0]])), ["hour", "row"], ["value"])
+        hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", show_arrow=False)
         return placeholder.opts(
             optimize_gridded=False, responsive=True, invert_yaxis=True, xaxis=None, yaxis=None, toolbar=None,
             default_tools=[], tools=[hover], show_frame=False, bgcolor=SURFACE, border=0, cmap=list(_RAMP),
@@ -168,9 +176,11 @@ class LiveHeatMap:
         """Plot hook: keep the models HoloViews made, and finish what its options cannot say."""
         self._handles = plot.handles
         figure, glyph = plot.handles["plot"], plot.handles["glyph"]
-        figure.update(min_border=0, outline_line_color=None, border_fill_color=SURFACE, name="heatmap")
+        figure.update(
+            min_border=0, output_backend="canvas", outline_line_color=None, border_fill_color=SURFACE, name="heatmap"
+        )
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
-        glyph.update(hatch_pattern="hatch", hatch_color=HATCH, hatch_scale=7, hatch_weight=1)
+        glyph.update(hatch_pattern="hatch", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
         renderer = plot.handles["glyph_renderer"]
         renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = None
         self._patch()

@@ -27,7 +27,7 @@ POINTS = pl.Schema(
 )
 """One row per source and hour, dense; ``volume`` null where nobody looked; lane 0 is the lowest."""
 
-HOVER = """<div class="et-hover"><strong>@what</strong><span>@when</span><em>@note</em></div>"""
+HOVER = f"<div>{HOVER_CSS}<strong>@what</strong><span>@when</span><span>@note</span></div>"
 
 
 def points(timeline: Sequence[TimelinePoint]) -> pl.DataFrame:
@@ -56,7 +56,11 @@ class LiveTimeline:
         self._data: dict[str, dict[str, Any]] = {"gaps": _rects(), "usual": _rects(), "bars": _rects()}
         self._span: tuple[datetime, datetime] | None = None
         self.pane = pn.pane.HoloViews(
-            self._element(), sizing_mode="stretch_width", height=LANE_PX * len(SOURCES) + AXIS_PX, margin=0, linked_axes=False
+            self._element(),
+            sizing_mode="stretch_width",
+            height=LANE_PX * len(SOURCES) + AXIS_PX,
+            margin=0,
+            linked_axes=False,
         )
 
     def show(self, view: EntityView) -> dict[str, str]:
@@ -84,11 +88,11 @@ class LiveTimeline:
         start = datetime(2000, 1, 1)  # noqa: DTZ001 -- local wall time, as the axis shows it
         seed = [(start, 0.0, start + timedelta(hours=1), 0.0, "", "", "")]
         dims = ["what", "when", "note"]
-        hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", stylesheets=[HOVER_CSS])
+        hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", show_arrow=False)
         gaps = hv.Rectangles(seed, vdims=dims).opts(
             color=NO_DATA, line_alpha=0, tools=[hover], hooks=[self._keep("gaps")]
         )
-        usual = hv.Rectangles(seed, vdims=dims).opts(color="#3A4653", line_alpha=0, hooks=[self._keep("usual")])
+        usual = hv.Rectangles(seed, vdims=dims).opts(color="#566472", line_alpha=0, hooks=[self._keep("usual")])
         bars = hv.Rectangles(seed, vdims=dims).opts(line_alpha=0, tools=[hover], hooks=[self._keep("bars")])
         return hv.Overlay([gaps, usual, bars]).opts(
             responsive=True, height=LANE_PX * len(SOURCES) + AXIS_PX, yaxis=None, xlabel="", toolbar=None, default_tools=[],
@@ -102,7 +106,7 @@ class LiveTimeline:
             if name == "bars":
                 glyph.update(fill_color="fill")
             if name == "gaps":
-                glyph.update(hatch_pattern="/", hatch_color=HATCH, hatch_scale=7, hatch_weight=1)
+                glyph.update(hatch_pattern="/", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
             renderer = plot.handles["glyph_renderer"]
             renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = renderer.hover_glyph = None
 
@@ -111,7 +115,12 @@ class LiveTimeline:
     def _finish(self, plot: Any, _element: Any) -> None:
         figure = plot.handles["plot"]
         figure.update(
-            min_border=0, min_border_bottom=AXIS_PX, outline_line_color=None, border_fill_color=SURFACE, name="timeline"
+            min_border=0,
+            output_backend="canvas",
+            min_border_bottom=AXIS_PX,
+            outline_line_color=None,
+            border_fill_color=SURFACE,
+            name="timeline",
         )
         figure.xgrid.grid_line_color, figure.ygrid.grid_line_color = None, "#2A333E"
         figure.ygrid.ticker = list(range(1, len(SOURCES)))
@@ -148,7 +157,17 @@ class LiveTimeline:
         ):  # fmt: skip
             end = last + timedelta(hours=1)
             when = f"{self.times.local(first):%a %H:%M} to {self.times.local(end):%a %H:%M}"
-            _add(columns, self._x(first), lane, self._x(end), lane + 1.0, platform(source), when, "nobody looked", NO_DATA)
+            _add(
+                columns,
+                self._x(first),
+                lane,
+                self._x(end),
+                lane + 1.0,
+                platform(source),
+                when,
+                "nobody looked",
+                NO_DATA,
+            )
         return columns
 
     def _bars(self, frame: pl.DataFrame, tops: dict[str, float]) -> dict[str, Any]:
@@ -158,7 +177,17 @@ class LiveTimeline:
             words = f"{platform(source)} {plain(volume, 1)}"
             count = f"{mentions} {'mention' if mentions == 1 else 'mentions'}"
             left = self._x(hour)
-            _add(columns, left, lane, left + timedelta(minutes=54), height, words, self.times.hour(hour), count, COLOURS[source])
+            _add(
+                columns,
+                left,
+                lane,
+                left + timedelta(minutes=54),
+                height,
+                words,
+                self.times.hour(hour),
+                count,
+                COLOURS[source],
+            )
         return columns
 
     def _usual(self, scores: dict[str, PlatformScore], tops: dict[str, float]) -> dict[str, Any]:
@@ -172,7 +201,17 @@ class LiveTimeline:
                 continue
             low, high = max(0.0, score.mu - score.s) / 12, (score.mu + score.s) / 12
             scale = LANE_FILL / tops[source]
-            _add(columns, self._span[0], place + low * scale, self._span[1], place + max(high * scale, low * scale + 0.02), "", "", "", "")
+            _add(
+                columns,
+                self._span[0],
+                place + low * scale,
+                self._span[1],
+                place + max(high * scale, low * scale + 0.02),
+                "",
+                "",
+                "",
+                "",
+            )
         return columns
 
 
@@ -195,7 +234,17 @@ def _rects() -> dict[str, Any]:
     return {key: [] for key in ("left", "bottom", "right", "top", "what", "when", "note", "fill")}
 
 
-def _add(columns: dict[str, Any], left: Any, bottom: float, right: Any, top: float, what: str, when: str, note: str, fill: str) -> None:
+def _add(
+    columns: dict[str, Any],
+    left: Any,
+    bottom: float,
+    right: Any,
+    top: float,
+    what: str,
+    when: str,
+    note: str,
+    fill: str,
+) -> None:
     values = (left, bottom, right, top, what, when, note, fill)
     for key, value in zip(columns, values, strict=True):
         columns[key].append(value)

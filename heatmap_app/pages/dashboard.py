@@ -66,7 +66,7 @@ class Dashboard:
     """One open page: a :class:`ViewState`, the figures, and the regions of markup around them."""
 
     def __init__(self, site: Site, doc: Document, state: ViewState, times: Times) -> None:
-        self.site, self.state, self.times = site, state, times
+        self.site, self.state, self.times, self._doc = site, state, times, doc
         self._view, self._page = NOTHING_YET, ReceiptPage(())
         self._entity: EntityView | None = None
         self._shown_receipts = RECEIPTS_STEP
@@ -116,7 +116,9 @@ class Dashboard:
                 self._search(str(value or ""))
 
     def _tapped(self, slug: str, hour: datetime) -> None:
-        self._move(replace(change(self.state, "entity", slug), hour=hour))
+        """A tap reaches us through HoloViews without the document's lock: take it."""
+        state = replace(change(self.state, "entity", slug), hour=hour)
+        self._doc.add_next_tick_callback(lambda: self._move(state))
 
     def _move(self, state: ViewState) -> None:
         """Go to ``state``: read what it needs, send what changed."""
@@ -242,4 +244,3 @@ def _found(entities: Any, text: str) -> Html:
         for entity in entities
     ]  # fmt: skip
     return tag("ul", items or tag("li", f"No name like “{text}”.", class_="quiet"), class_="found")
-

@@ -35,7 +35,9 @@ def top(view: EntityView, settings: Settings, times: Times, now: datetime) -> Ht
         data_key="head",
     )
     if item is None:
-        quiet = tag("p", "Not on any board now: too little was said about it in the last 12 h to score.", class_="quiet")
+        quiet = tag(
+            "p", "Not on any board now: too little was said about it in the last 12 h to score.", class_="quiet"
+        )
         return join(head, quiet)
     return join(head, _gates(item, settings), equation(item, settings), why(item, settings, times))
 
@@ -61,7 +63,9 @@ def missing(slug: str) -> Html:
     close = tag("button", "✕", type="button", class_="close", data_act="close", aria_label="Close")
     return join(
         tag("header", tag("h2", "No such name"), tag("p", tag("bdi", slug)), close, data_key="head"),
-        tag("p", "It may have been merged into another name or removed. Pick a row of the map instead.", class_="quiet"),
+        tag(
+            "p", "It may have been merged into another name or removed. Pick a row of the map instead.", class_="quiet"
+        ),
     )
 
 
@@ -91,18 +95,24 @@ def trades_words(trades: TradesStatus, times: Times, now: datetime) -> str:
     text = f"First trade story {times.near(trades.first_at, now)}, {span(now - trades.first_at)} ago"
     if trades.lead_hours is None:
         return f"{text}."
-    ahead = f"we were {plain(trades.lead_hours, 1)} h ahead" if trades.lead_hours >= 0 else f"they were {plain(-trades.lead_hours, 1)} h ahead"
+    ahead = (
+        f"we were {plain(trades.lead_hours, 1)} h ahead"
+        if trades.lead_hours >= 0
+        else f"they were {plain(-trades.lead_hours, 1)} h ahead"
+    )
     return f"{text}; {ahead}."
 
 
 def lanes(sources: Mapping[str, str]) -> Html:
     """Labels of the timeline's lanes: source and its highest hour."""
-    return join(tag("div", tag("b", platform(name)), tag("small", text), data_key=name) for name, text in sources.items())
+    return join(
+        tag("div", tag("b", platform(name)), tag("small", text), data_key=name) for name, text in sources.items()
+    )
 
 
 def _gates(item: HeatItem, settings: Settings) -> Html:
     gates = item.gates
-    state = "At both gates, two polls in a row" if item.eligible else "At both gates, next poll decides" if item.passes else None
+    state = "Alert due" if item.eligible else "Next poll decides" if item.passes else None
     chips = [
         _chip(f"velocity ≥ {settings.gates.min_velocity:g}", gates.velocity),
         _chip(f"{settings.gates.min_spread}+ platforms", gates.spread),
@@ -127,9 +137,16 @@ def _origin(view: EntityView, times: Times, now: datetime) -> str:
 
 
 def _domain(view: EntityView, times: Times, now: datetime) -> Html:
-    options = [tag("option", str(domain).capitalize(), value=str(domain), selected=domain == view.entity.domain) for domain in Domain]
+    options = [
+        tag("option", str(domain).capitalize(), value=str(domain), selected=domain == view.entity.domain)
+        for domain in Domain
+    ]
     select = tag("select", options, data_on="set-domain", name="set-domain", aria_label="Correct the domain")
-    evidence = _entries(view.domain_evidence, times, now) if view.domain_evidence else tag("p", "No evidence yet.", class_="quiet")
+    evidence = (
+        _entries(view.domain_evidence, times, now)
+        if view.domain_evidence
+        else tag("p", "No evidence yet.", class_="quiet")
+    )
     hint = tag("small", "A correction stays for good.")
     return _block("Domain", tag("div", select, hint, class_="correct"), evidence)
 
@@ -144,7 +161,11 @@ def _entry(entry: Mapping[str, Any], times: Times, now: datetime) -> Html:
     url = safe_url(entry.get("url")) if isinstance(entry.get("url"), str) else None
     head = None
     if title:
-        head = tag("a", tag("bdi", title), href=url, target="_blank", rel="noopener noreferrer") if url else tag("bdi", str(title))
+        head = (
+            tag("a", tag("bdi", title), href=url, target="_blank", rel="noopener noreferrer")
+            if url
+            else tag("bdi", str(title))
+        )
     skipped = {"title", "name", "url", "item_id", "slug", "id"}
     rest = [
         tag("span", tag("small", key.replace("_", " ")), " ", _value(value, times, now))
@@ -198,7 +219,19 @@ def _related(related: Sequence[Mapping[str, Any]]) -> Html:
         count = entry.get("count") or entry.get("mentions") or entry.get("together")
         words = tag("small", f" {count}") if count else None
         found.append(
-            tag("li", tag("button", tag("bdi", name), words, type="button", class_="link", data_act="open", data_slug=str(slug), data_name=name))
+            tag(
+                "li",
+                tag(
+                    "button",
+                    tag("bdi", name),
+                    words,
+                    type="button",
+                    class_="link",
+                    data_act="open",
+                    data_slug=str(slug),
+                    data_name=name,
+                ),
+            )
             if slug
             else tag("li", tag("bdi", name), words)
         )
@@ -208,8 +241,20 @@ def _related(related: Sequence[Mapping[str, Any]]) -> Html:
 def _picks(items: Sequence[HeatItem], move: bool = False) -> Html:
     lines = []
     for item in items:
-        words = f"▲{(item.previous_rank or 0) - item.rank}, now {item.rank}" if move else f"{signed(item.velocity_z)}σ on {item.spread_count} of 3"
-        name = tag("button", tag("bdi", item.entity.name), type="button", class_="link", data_act="open", data_slug=item.entity.slug, data_name=item.entity.name)
+        words = (
+            f"▲{(item.previous_rank or 0) - item.rank}, now {item.rank}"
+            if move
+            else f"{signed(item.velocity_z)}σ on {item.spread_count} of 3"
+        )
+        name = tag(
+            "button",
+            tag("bdi", item.entity.name),
+            type="button",
+            class_="link",
+            data_act="open",
+            data_slug=item.entity.slug,
+            data_name=item.entity.name,
+        )
         lines.append(tag("li", name, tag("span", words), tag("b", plain(item.heat)), data_key=item.entity.slug))
     return tag("ul", lines, class_="picks")
 

@@ -142,9 +142,7 @@ def _affect(parts: dict[str, float]) -> Iterator[str]:
 
 def _confidence(item: HeatItem) -> Html:
     known = [key for key in CONFIDENCE_WORDS if key in item.confidence_parts]
-    lines = [
-        join(tag("dt", CONFIDENCE_WORDS[key]), tag("dd", plain(item.confidence_parts[key]))) for key in known
-    ]
+    lines = [join(tag("dt", CONFIDENCE_WORDS[key]), tag("dd", plain(item.confidence_parts[key]))) for key in known]
     return join("The geometric mean of:", tag("dl", lines, class_="parts"))
 
 
@@ -162,5 +160,12 @@ def _term(weight: float, value: str, key: str) -> Html:
 
 
 def _number(text: str, key: str) -> Html:
-    return tag("button", text, type="button", class_="number", data_act="explain", data_target=f"why-{key}", title=f"Where {text} comes from")
-
+    return tag(
+        "button",
+        text,
+        type="button",
+        class_="number",
+        data_act="explain",
+        data_target=f"why-{key}",
+        title=f"Where {text} comes from",
+    )

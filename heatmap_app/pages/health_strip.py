@@ -39,7 +39,9 @@ def head_state(view: HeatView, times: Times, now: datetime) -> Html:
     elif view.mode == "replay":
         parts.append(tag("strong", "REPLAY: recorded data", class_="badge demo", data_key="mode"))
     if view.as_of is not None:
-        updated = tag("span", "Updated ", tag("b", times.clock_seconds(view.as_of)), class_="updated", data_key="updated")
+        updated = tag(
+            "span", "Updated ", tag("b", times.clock_seconds(view.as_of)), class_="updated", data_key="updated"
+        )
         age = tag("span", tag("b", _age(view.as_of, now)), " old", class_="age", data_key="age")
         parts += [updated, age]
     return join(parts)
@@ -48,7 +50,9 @@ def head_state(view: HeatView, times: Times, now: datetime) -> Html:
 def banner(view: HeatView, problem: str | None, times: Times, now: datetime) -> Html:
     """What everybody must know before reading on: stale data, or a board that cannot be read. Empty when all is well."""
     if problem:
-        return tag("p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem")
+        return tag(
+            "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
+        )
     if not view.stale:
         return Html()
     answered = [source.last_success for source in view.sources if source.last_success]

@@ -28,14 +28,37 @@ def receipts(page: ReceiptPage, state: ViewState, times: Times, now: datetime) -
 def _filters(state: ViewState, times: Times) -> Html:
     choices = [("", "All"), *((source, platform(source)) for source in SOURCES)]
     buttons = [
-        tag("button", text, type="button", data_act="source", data_value=key, aria_pressed=_bool((state.source or "") == key), data_key=f"s-{key}")
+        tag(
+            "button",
+            text,
+            type="button",
+            data_act="source",
+            data_value=key,
+            aria_pressed=_bool((state.source or "") == key),
+            data_key=f"s-{key}",
+        )
         for key, text in choices
     ]
     hour = None
     if state.hour is not None:
         text = tag("span", times.hour(state.hour))
-        hour = tag("button", text, " ✕", type="button", class_="chip", data_act="clear-hour", title="All hours", data_key="hour")
-    return tag("div", tag("div", buttons, class_="segments", role="group", aria_label="Source"), hour, class_="filters", data_key="filters")
+        hour = tag(
+            "button",
+            text,
+            " ✕",
+            type="button",
+            class_="chip",
+            data_act="clear-hour",
+            title="All hours",
+            data_key="hour",
+        )
+    return tag(
+        "div",
+        tag("div", buttons, class_="segments", role="group", aria_label="Source"),
+        hour,
+        class_="filters",
+        data_key="filters",
+    )
 
 
 def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:

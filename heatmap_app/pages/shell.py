@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -33,6 +34,14 @@ def asset(name: str) -> str:
     return f"{STATIC_PATH}/{name}?v={digest}"
 
 
+_UNUSED_SCRIPTS = re.compile(r"<script[^>]*/(?:bokeh-(?:gl|mathjax)|es-module-shims)\.[^>]*></script>")
+
+
+def lean(scripts: str) -> str:
+    """``scripts`` without the two megabytes of WebGL, formulas and module shims that this page does not use."""
+    return _UNUSED_SCRIPTS.sub("", scripts)
+
+
 def page(panes: Mapping[str, Any], regions: Mapping[str, Html], **variables: Any) -> pn.Template:
     """The dashboard's template with ``panes`` as roots and ``regions`` as its first HTML (already escaped)."""
     template = pn.Template(_source(TEMPLATE))
@@ -40,6 +49,7 @@ def page(panes: Mapping[str, Any], regions: Mapping[str, Html], **variables: Any
         template.add_panel(name, pane)
     template.add_variable("regions", dict(regions))
     template.add_variable("asset", asset)
+    template.add_variable("lean", lean)
     for name, value in variables.items():
         template.add_variable(name, value)
     return template

@@ -73,7 +73,7 @@ def change(state: ViewState, field: str, value: Any) -> ViewState:
             return replace(state, colour=value)
         case "domain", str() if value in DOMAINS:
             return replace(state, domain=value)
-        case ("velocity" | "spread"), bool():
+        case (("velocity" | "spread"), bool()):
             return replace(state, **{field: value})  # type: ignore[arg-type]  # both fields are bool
         case "source", None:
             return replace(state, source=None)

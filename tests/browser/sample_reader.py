@@ -1,0 +1,225 @@
+"""A reader with invented names whose board moves a step at a time: what the page is developed and tested against."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from heatmap_app.pages.reader import Filters
+from pipelines.view import (
+    EntityRef,
+    EntityView,
+    Gates,
+    HeatItem,
+    HeatView,
+    HistoryPoint,
+    PlatformScore,
+    Receipt,
+    ReceiptPage,
+    SourceHealth,
+    TimelinePoint,
+    TradesStatus,
+)
+
+START = datetime(2026, 3, 14, 14, 32, 5, tzinfo=UTC)
+NAMES = (
+    ("Odalys Brightwater", "person"), ("The Lantern Keepers", "show"), ("Saint Ferro", "music"), ("Marrow & Vine", "film"),
+    ("Golden Heron Awards", "award"), ("Tamsin Okoro-Vale", "person"), ("Neon Orchard", "music"), ("Saltwater Kings", "show"),
+    ("Juno Castellane", "person"), ("The Ninth Cartographer of the Unreasonably Long Northern Sea", "film"), ("Velvet Static", "music"),
+    ("Ashgrove High", "show"), ("Ilse Marchetti", "person"), ("Kite Season", "song"), ("Dune Parade", "event"),
+    ("Orsolya Finch", "person"), ("Paper Moons", "show"), ("The Copper Saga", "franchise"), ("Rook & Daughters", "show"),
+    ("燈火守護者", "show"), ("Bexley Stone", "person"), ("Midnight Cartel", "film"), ("Harlow Quist", "person"), ("Glass Meridian", "music"),
+)  # fmt: skip
+HOURS = 24
+BASELINE = tuple(6.0 if place != 4 else 12.0 for place in range(13))
+
+
+class SampleReader:
+    """Answers like the store would. ``step`` moves the board on; ``names`` may be replaced, for hostile ones."""
+
+    def __init__(self, names: Sequence[tuple[str, str]] = NAMES, mode: str = "demo") -> None:
+        self.names, self.mode = tuple(names), mode
+        self.step, self.stale, self.failing, self.empty = 0, False, False, False
+        self.domains: dict[int, str] = {}
+        self.corrections: list[tuple[int, str, str]] = []
+        self.calls: list[str] = []
+        self.threads: set[str] = set()
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the current step."""
+        return START + timedelta(minutes=10 * self.step)
+
+    def heat(self, filters: Filters) -> HeatView:
+        self._called("heat")
+        items = [] if self.empty else self._ranked(self.step)
+        kept = [
+            item
+            for item in items
+            if (filters.min_velocity is None or item.velocity_z >= filters.min_velocity)
+            and (filters.min_spread is None or item.spread_count >= filters.min_spread)
+            and (filters.domains is None or item.entity.domain in filters.domains)
+        ]
+        shown = tuple(replace(item, rank=place) for place, item in enumerate(kept[: filters.limit], start=1))
+        return HeatView(
+            as_of=self.now - timedelta(seconds=40), mode=self.mode, stale=self.stale, items=shown, hours=self._hours(),
+            hidden=len(items) - len(kept), baseline_hours=72, sources=self._sources(),
+        )  # fmt: skip
+
+    def entity(self, slug: str) -> EntityView | None:
+        self._called("entity")
+        item = next((item for item in self._ranked(self.step) if item.entity.slug == slug), None)
+        if item is None:
+            return None
+        return EntityView(
+            entity=item.entity, first_seen=item.first_seen, origin="discovered", muted=False,
+            provenance={
+                "seen_on": ["reddit", "trends"], "velocity_z": 2.4, "at": (self.now - timedelta(hours=3)).isoformat(),
+                "items": [{"source": "reddit", "title": f"{item.entity.name} walks off set mid-scene", "url": "https://example.com/r/1"}],
+            },
+            domain_evidence=({"kind": "feed", "domain": "entertainment", "weight": 2.0, "detail": "r/popculturechat"},
+                             {"kind": "words", "domain": "entertainment", "weight": 0.7, "detail": "set, scene, film"}),
+            item=item, timeline=self._timeline(item.entity.id),
+            related=({"name": self.names[1][0], "slug": "n2", "count": 7}, {"name": self.names[2][0], "slug": "n3", "count": 3}),
+        )  # fmt: skip
+
+    def receipts(
+        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+    ) -> ReceiptPage:
+        self._called("receipts")
+        found = [
+            receipt
+            for receipt in self._receipts(int(slug[1:]))
+            if (source is None or receipt.source == source)
+            and (hour is None or hour <= receipt.observed_at < hour + timedelta(hours=1))
+        ]
+        first = int(cursor or 0)
+        rest = first + limit
+        return ReceiptPage(tuple(found[first:rest]), str(rest) if len(found) > rest else None, len(found))
+
+    def search(self, text: str, limit: int) -> Sequence[EntityRef]:
+        self._called("search")
+        refs = [self._ref(number) for number in range(1, len(self.names) + 1)]
+        return [ref for ref in refs if text.casefold() in ref.name.casefold()][:limit]
+
+    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+        self._called("set_domain")
+        self.domains[entity_id] = domain
+        self.corrections.append((entity_id, domain, actor))
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        self.threads.add(threading.current_thread().name)
+        if self.failing:
+            raise ConnectionError("the sample database is switched off")
+
+    def _ref(self, number: int) -> EntityRef:
+        name, kind = self.names[number - 1]
+        domain = self.domains.get(number, "unclassified" if number % 7 == 0 else "entertainment")
+        return EntityRef(number, f"n{number}", name, kind, domain, (name.upper(), f"#{name.replace(' ', '').lower()}"))
+
+    def _hours(self) -> tuple[datetime, ...]:
+        last = self.now.replace(minute=0, second=0, microsecond=0)
+        return tuple(last - timedelta(hours=back) for back in range(HOURS - 1, -1, -1))
+
+    def _ranked(self, step: int) -> list[HeatItem]:
+        before = (
+            {item.entity.id: place for place, item in enumerate(self._scored(step - 1), start=1)} if step > 0 else {}
+        )
+        ranked = self._scored(step)
+        first = {item.entity.id: place for place, item in enumerate(self._scored(0), start=1)}
+        old = before or {key: place + (1 if place % 3 == 0 else 0) for key, place in first.items() if place != 2}
+        return [
+            replace(item, rank=place, previous_rank=old.get(item.entity.id))
+            for place, item in enumerate(ranked, start=1)
+        ]
+
+    def _scored(self, step: int) -> list[HeatItem]:
+        items = [self._item(number, step) for number in range(1, len(self.names) + 1)]
+        return sorted(items, key=lambda item: -item.heat)
+
+    def _item(self, number: int, step: int) -> HeatItem:
+        history = self._history(number, step)
+        spread = 3 if number <= 2 else 2 if number % 3 == 0 else 1
+        last = history[-1]
+        velocity, affect = last.velocity_z or 0.0, last.affect or 0.0
+        raw = 0.5 * velocity + 0.3 * spread / 3 + 0.2 * affect
+        since = (number % 5) * 0.8
+        passes = velocity >= 2.5 and spread >= 2
+        z = min(4.0, velocity)
+        names = ("reddit", "trends", "tiktok")[:spread]
+        scores = {
+            name: PlatformScore(z=z, x=24.0, mu=6.4615, s=1.6641, windows=13, baseline_hours=156.0, mentions=9, noise_unit=3.0 if name == "reddit" else 4.0, window_values=BASELINE)
+            for name in names
+        }  # fmt: skip
+        return HeatItem(
+            rank=0, entity=self._ref(number), heat=raw * math.exp(-since / 24), raw=raw, velocity_z=velocity, spread=spread / 3,
+            spread_count=spread, affect=affect, confidence=0.82,
+            confidence_parts={"evidence": 0.79, "baseline": 1.0, "health": 0.667, "agreement": spread / 3},
+            affect_parts={"m": -affect, "bonus": 0.02, "n_text": 21, "positive": 0.2, "negative": 0.5},
+            peak_at=self.now - timedelta(hours=since), hours_since_peak=since, eligible=passes and number != 2, passes=passes,
+            gates=Gates(velocity >= 2.5, spread >= 2, passes and number != 2), first_seen=self.now - timedelta(hours=3.2),
+            platforms=scores, trades=TradesStatus(self.now - timedelta(hours=1), 2.4) if number % 4 == 0 else TradesStatus(), history=history,
+        )  # fmt: skip
+
+    def _history(self, number: int, step: int) -> tuple[HistoryPoint, ...]:
+        noise = random.Random(number)
+        level = 3.9 - 0.19 * number + 1.2 * math.sin(step * 0.9 + number * 1.7) * (step > 0)
+        points = []
+        for place, hour in enumerate(self._hours()):
+            if number % 6 == 4 and 8 <= place <= 10 or place == 5:
+                points.append(HistoryPoint(hour, None, None, None, None))
+                continue
+            rise = 1 / (1 + math.exp(-(place - 16 - number % 5) / 2.2))
+            velocity = max(-1.5, min(4.0, -0.4 + level * rise + noise.uniform(-0.5, 0.5)))
+            spread = (
+                (3 if number <= 2 else 2 if number % 3 == 0 else 1) / 3
+                if rise > 0.3
+                else (1 / 3 if rise > 0.1 else 0.0)
+            )
+            affect = min(1.0, abs(noise.gauss(0.3, 0.2)))
+            points.append(HistoryPoint(hour, 0.5 * velocity + 0.3 * spread + 0.2 * affect, velocity, spread, affect))
+        return tuple(points)
+
+    def _timeline(self, number: int) -> tuple[TimelinePoint, ...]:
+        noise = random.Random(number)
+        last = self.now.replace(minute=0, second=0, microsecond=0)
+        points = []
+        for back in range(167, -1, -1):
+            hour = last - timedelta(hours=back)
+            for source in ("reddit", "trends", "tiktok", "trades"):
+                missing = 60 <= back <= 75 or (source == "tiktok" and back > 72)
+                heat = 6 * math.exp(-back / 6) if source != "trades" or back < 2 else 0.0
+                volume = max(0.0, noise.gauss(0.5, 0.6) + heat) if source != "trades" else heat
+                points.append(TimelinePoint(hour, source, None if missing else volume, 0 if missing else round(volume)))
+        return tuple(points)
+
+    def _receipts(self, number: int) -> list[Receipt]:
+        name = self.names[number - 1][0]
+        texts = (
+            ("reddit", "r/popculturechat", f"{name} walks off set mid-scene and nobody will say why, according to three people who were there", 22_100.0),
+            ("trends", "US", name.lower(), 50_000.0),
+            ("tiktok", "hashtag", f"#{name.replace(' ', '').lower()}", 1_300_000.0),
+            ("reddit", "r/movies", f"What we know about {name} so far", 840.0),
+            ("trades", "The Invented Reporter", f"{name}: a source confirms talks", None),
+        )  # fmt: skip
+        found = []
+        for place in range(34):
+            source, feed, title, engagement = texts[place % len(texts)]
+            at = self.now - timedelta(minutes=24 + 37 * place)
+            url = f"https://example.com/{source}/{number}/{place}" if place % 11 != 10 else None
+            found.append(Receipt(source, feed, f"{source}-{place}", title, url, at, at, engagement, -0.3))
+        return found
+
+    def _sources(self) -> tuple[SourceHealth, ...]:
+        now = self.now
+        return (
+            SourceHealth("reddit", "live", "Reddit: live. 212 posts in the last poll.", now - timedelta(seconds=40), now, now + timedelta(seconds=20)),
+            SourceHealth("trends", "live", "Trends: live.", now - timedelta(minutes=6), now, now + timedelta(minutes=4)),
+            SourceHealth("tiktok", "throttled", "TikTok: throttled until 14:40. Showing hashtags up to 14:21.", now - timedelta(minutes=11), now, None, now + timedelta(minutes=8)),
+            SourceHealth("trades", "live", "Trades: live, 6 feeds.", now - timedelta(minutes=9), now, now + timedelta(minutes=1)),
+        )  # fmt: skip
