@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from pipelines.ingest.run import poll
 from pipelines.ingest.state import MemoryState
 from pipelines.record import Recorder, export_recording
 from pipelines.settings import Settings
+
+
+EXPORT_S = 600.0
 
 
 async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dict[str, Any]:
@@ -54,13 +58,14 @@ def _report(did: Step) -> dict[str, Any]:
 async def record_to(settings: Settings, file: Path, rounds: int | None, say: Callable[[str], None]) -> None:
     """Poll live sources on their intervals and append to ``file`` after every round. Raises :class:`InputError`.
 
-    Polls are kept crash-safe in a folder beside ``file`` and written out as one Parquet file after each round.
+    Polls are kept crash-safe in a folder beside ``file``, which is written out anew every :data:`EXPORT_S` seconds and at
+    the end.
     """
     world = live_world(settings, MemoryState())
     recorder = Recorder(file.with_suffix(".parts"), settings.retention.recordings_days)
     configured = {name: source for name, source in world.sources.items() if not source.missing()}
     last: dict[str, Any] = {}
-    done = 0
+    done, exported = 0, world.clock.now()
     try:
         while rounds is None or done < rounds:
             now = world.clock.now()
@@ -71,10 +76,14 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
                 written = await asyncio.to_thread(recorder.append, results)
                 if written.error:
                     raise InputError(f"{file}: {written.error}")
-                await asyncio.to_thread(export_recording, recorder.directory, file)
+                if now - exported >= timedelta(seconds=EXPORT_S):
+                    await asyncio.to_thread(export_recording, recorder.directory, file)
+                    exported = now
                 say(f"{rfc3339(now)}  {written.polls} polls, {written.rows} items  -> {file}")
                 done += 1
             await asyncio.sleep(0 if rounds is not None and done >= rounds else 1)
     finally:
+        if done:
+            export_recording(recorder.directory, file)
         if world.http is not None:
             await world.http.aclose()

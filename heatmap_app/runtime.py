@@ -23,6 +23,7 @@ from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source
+from pipelines.model import FetchResult, Outcome
 from pipelines.record import Recorder
 from pipelines.refresh import Refresh
 from pipelines.settings import CONFIG_DIR, Settings
@@ -44,6 +45,14 @@ class ReplayPlan:
     speed: float
     since: datetime | None = None
     until: datetime | None = None
+
+
+def next_wait(poll_seconds: float, result: FetchResult) -> float:
+    """Seconds until a source is asked again: its interval, longer where the upstream wants to be left alone, shorter
+    where a run that was started is still going."""
+    if result.retry_after_s is None:
+        return poll_seconds
+    return result.retry_after_s if result.outcome is Outcome.DEGRADED else max(poll_seconds, result.retry_after_s)
 
 
 @dataclass
@@ -86,7 +95,7 @@ class Runtime:
 
         async def work() -> str:
             (result,) = await poll({source.name: source}, self.world.clock.now())
-            waits["s"] = max(float(source.poll_seconds), result.retry_after_s or 0.0)
+            waits["s"] = next_wait(source.poll_seconds, result)
             await asyncio.to_thread(self.refresh.ingest, [result])
             self.board.publish()
             return result.detail
