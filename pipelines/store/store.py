@@ -6,10 +6,13 @@ from sqlalchemy import text
 
 from pipelines.errors import StoreError
 from pipelines.store import migrate
+from pipelines.store.boards import Boards
 from pipelines.store.catalogue import Catalogue
+from pipelines.store.details import Details
 from pipelines.store.domains import Domains
 from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
+from pipelines.store.fetches import Fetches
 from pipelines.store.loading import Loading
 from pipelines.store.saving import Saving
 from pipelines.store.scores import Scores
@@ -18,7 +21,7 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Texts, Upkeep):
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Boards, Details, Fetches, Texts, Upkeep):
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

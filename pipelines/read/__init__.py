@@ -1,0 +1,8 @@
+"""The read model: what screens and the API show, made from the store. Plain functions that block on the database."""
+
+from pipelines.read.board import heat_view
+from pipelines.read.entity import entity_view, history, search, timeline
+from pipelines.read.health import source_health
+from pipelines.read.receipts import audit, receipts
+
+__all__ = ["audit", "entity_view", "heat_view", "history", "receipts", "search", "source_health", "timeline"]

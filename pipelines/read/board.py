@@ -1,0 +1,88 @@
+"""The board at one scoring poll."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pipelines.errors import InputError
+from pipelines.health import GRACE, healthy_platforms
+from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
+from pipelines.read.health import source_health
+from pipelines.read.items import heat_item, hour_starts, read_beside
+from pipelines.settings import Settings
+from pipelines.store.boards import BoardQuery
+from pipelines.store.scores import ScorePoll
+from pipelines.store.store import Store
+from pipelines.view import SORTS, HeatItem, HeatView, Sort, SourceHealth
+
+PLACES = 1_000
+"""How far down the board before is read for where a name stood."""
+LATE_SCORES = 3
+"""A board is stale after this many scoring intervals without a new one."""
+
+
+def heat_view(
+    store: Store,
+    settings: Settings,
+    *,
+    limit: int = 20,
+    sort: Sort = "heat",
+    min_velocity: float | None = None,
+    min_spread: int | None = None,
+    domains: Sequence[str] | None = DEFAULT_DOMAINS,
+    at: datetime | None = None,
+    now: datetime,
+    mode: str | None = None,
+    poll_seconds: Mapping[str, float] | None = None,
+) -> HeatView:
+    """The board at the latest scoring poll, or at the latest not after ``at``.
+
+    ``domains`` None means all. ``mode`` and ``poll_seconds`` (the enabled sources with their intervals) come from
+    settings where they are not given. Raises :class:`InputError` for an unknown ``sort``, :class:`StoreError`.
+    """
+    if sort not in SORTS:
+        raise InputError(f"sort {sort!r}: one of {', '.join(SORTS)}")
+    shown_mode = mode or settings.effective_mode
+    sources = source_health(store, settings, now, mode=shown_mode, poll_seconds=poll_seconds)
+    poll = store.latest(at)
+    watched = store.watched_hours(PLATFORMS, poll.at if poll else now)
+    if poll is None:
+        return HeatView(None, shown_mode, False, (), hour_starts(now), 0, watched, sources)
+    allowed = None if domains is None else tuple(str(domain) for domain in domains)
+    query = BoardQuery(sort, limit, min_velocity, min_spread, allowed)
+    scored, matching = store.board_counts(poll.id, query)
+    return HeatView(
+        as_of=poll.at,
+        mode=shown_mode,
+        stale=at is None and is_stale(poll.at, now, sources, settings, poll_seconds),
+        items=_items(store, settings, poll, query),
+        hours=hour_starts(poll.at),
+        hidden=scored - matching,
+        baseline_hours=watched,
+        sources=sources,
+    )
+
+
+def is_stale(
+    as_of: datetime,
+    now: datetime,
+    sources: Sequence[SourceHealth],
+    settings: Settings,
+    poll_seconds: Mapping[str, float] | None = None,
+) -> bool:
+    """Whether the board must not be shown as live: scoring stands still, or no platform has delivered in time. Pure."""
+    if now - as_of > timedelta(seconds=LATE_SCORES * settings.poll.score_seconds) + GRACE:
+        return True
+    seconds = {name: float(getattr(settings, name).poll_seconds) for name in PLATFORMS} | dict(poll_seconds or {})
+    successes = {source.source: source.last_success for source in sources if source.last_success}
+    return not healthy_platforms(PLATFORMS, successes, seconds, now)
+
+
+def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery) -> tuple[HeatItem, ...]:
+    rows = store.board_rows(poll.id, query)
+    before = store.latest(poll.at - timedelta(microseconds=1))
+    previous = store.board_places(before.id, replace(query, limit=PLACES)) if before else {}
+    beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous)
+    return tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))

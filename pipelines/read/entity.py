@@ -1,0 +1,127 @@
+"""One entity: everything the drill-down shows, its timeline and history; and search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipelines.model import SOURCES
+from pipelines.normalize.names import canonical
+from pipelines.read.items import heat_item, hour_starts, read_beside, read_history
+from pipelines.settings import Settings
+from pipelines.store.boards import BoardQuery
+from pipelines.store.store import Store
+from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, TimelinePoint
+
+TIMELINE_HOURS = 168
+RELATED_SPAN = timedelta(days=7)
+PLACES = 1_000
+
+
+def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> EntityView | None:
+    """Everything about the entity of that slug (of a merged one: about what it was merged into); None if unknown."""
+    entity_id = store.find(slug)
+    row = None if entity_id is None else store.entity_row(entity_id)
+    if entity_id is None or row is None:
+        return None
+    family = store.family(entity_id)
+    names = store.names_of([entity_id])[entity_id]
+    return EntityView(
+        entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
+        first_seen=store.first_seen([entity_id]).get(entity_id),
+        origin=row["origin"],
+        muted=row["muted"],
+        provenance=dict(row["provenance"]),
+        domain_evidence=_evidence(store, family, row),
+        item=_item(store, settings, entity_id),
+        timeline=_timeline(store, family, now),
+        related=_related(store, family, now),
+        suggestions=_suggestions(store, family),
+    )
+
+
+def timeline(store: Store, slug: str, now: datetime, hours: int = TIMELINE_HOURS) -> tuple[TimelinePoint, ...] | None:
+    """Volume per source and clock hour of the trailing ``hours``, oldest first; None for an unknown slug."""
+    entity_id = store.find(slug)
+    return None if entity_id is None else _timeline(store, store.family(entity_id), now, hours)
+
+
+def history(store: Store, settings: Settings, slug: str, hours: int = 24) -> tuple[HistoryPoint, ...] | None:
+    """Hourly scores of the trailing ``hours`` up to the latest scoring poll, oldest first; None for an unknown slug."""
+    del settings
+    entity_id, poll = store.find(slug), store.latest()
+    if entity_id is None:
+        return None
+    return () if poll is None else read_history(store, [entity_id], poll.at, max(1, hours))[entity_id]
+
+
+def search(store: Store, q: str, limit: int = 20) -> tuple[EntityRef, ...]:
+    """Entities one of whose names contains ``q`` (in canonical form), best first; none for an empty ``q``."""
+    wanted = canonical(q)
+    if not wanted:
+        return ()
+    found = store.search_names(wanted, max(1, limit))
+    return _refs(store, found)
+
+
+def _refs(store: Store, ids: Sequence[int]) -> tuple[EntityRef, ...]:
+    rows, names = store.briefs(ids), store.names_of(ids)
+    return tuple(
+        EntityRef(key, row["slug"], row["name"], row["kind"], row["domain"], names.get(key, ()))
+        for key in ids
+        if (row := rows.get(key)) is not None
+    )
+
+
+def _item(store: Store, settings: Settings, entity_id: int) -> HeatItem | None:
+    """The entity's row of the latest scoring poll, placed by HEAT among all names."""
+    poll = store.latest()
+    found = None if poll is None else store.board_row(poll.id, entity_id)
+    if poll is None or found is None:
+        return None
+    place, row = found
+    before = store.latest(poll.at - timedelta(microseconds=1))
+    previous = store.board_places(before.id, BoardQuery(limit=PLACES)) if before else {}
+    return heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings)
+
+
+def _timeline(
+    store: Store, family: Sequence[int], now: datetime, hours: int = TIMELINE_HOURS
+) -> tuple[TimelinePoint, ...]:
+    starts = hour_starts(now, max(1, hours))
+    watched = set(store.load_coverage(starts[0] - timedelta(hours=1), now).rows())
+    volumes = {(row["source"], row["hour"]): row for row in store.hourly_rows(family, starts[0], starts[-1])}
+    known = {source for source, _ in watched} | {source for source, _ in volumes}
+    points = []
+    for source in (name for name in SOURCES if name in known):
+        for start in starts:
+            row = volumes.get((source, start))
+            quiet = 0.0 if (source, start) in watched else None
+            volume, mentions = (row["volume"], row["mentions"]) if row else (quiet, 0)
+            points.append(TimelinePoint(start, source, volume, mentions))
+    return tuple(points)
+
+
+def _evidence(store: Store, family: Sequence[int], row: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What speaks for which domain; an editor's word first."""
+    by_hand = {"kind": "editor", "domain": row["domain"], "weight": None, "detail": "set by an editor", "at": None}
+    return (*([by_hand] if row["domain_by"] == "editor" else []), *store.evidence_rows(family))
+
+
+def _related(store: Store, family: Sequence[int], now: datetime) -> tuple[dict[str, Any], ...]:
+    """Names met in the same items in the last 7 days: id, slug, name, kind, domain and how many items."""
+    together = store.together(family, now - RELATED_SPAN)
+    rows = store.briefs([key for key, _ in together])
+    return tuple({**_brief(rows[key]), "count": n} for key, n in together if key in rows)
+
+
+def _suggestions(store: Store, family: Sequence[int]) -> tuple[dict[str, Any], ...]:
+    """Names that may be the same: id, slug, name, kind, domain, likeness (0 to 100) and why."""
+    pairs = store.suggestion_rows(family)
+    rows = store.briefs([key for key, _, _ in pairs])
+    return tuple({**_brief(rows[key]), "score": score, "reason": why} for key, score, why in pairs if key in rows)
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("id", "slug", "name", "kind", "domain")}

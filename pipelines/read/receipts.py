@@ -1,0 +1,120 @@
+"""Receipts and the fetch audit, page by page. Cursors are opaque: they hold the place of the last row shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.errors import InputError
+from pipelines.model import SOURCES, Outcome
+from pipelines.store.store import Store
+from pipelines.view import Receipt, ReceiptPage
+
+MAX_PAGE = 500
+
+
+def receipts(
+    store: Store,
+    slug: str,
+    source: str | None = None,
+    hour: datetime | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> ReceiptPage | None:
+    """An entity's receipts, newest first; None for an unknown slug.
+
+    ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. Raises :class:`InputError`
+    for an unknown source, an hour without a zone or a cursor that is not ours.
+    """
+    _check_source(source)
+    if hour is not None and hour.tzinfo is None:
+        raise InputError("hour: needs a time zone, for example 2026-11-22T14:00:00Z")
+    after = _receipt_place(cursor)
+    entity_id = store.find(slug)
+    if entity_id is None:
+        return None
+    limit = min(max(limit, 1), MAX_PAGE)
+    family = store.family(entity_id)
+    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    more = len(rows) > limit
+    following = _encode([_micros(shown[-1]["at"]), shown[-1]["source"], shown[-1]["item_id"]]) if more else None
+    return ReceiptPage(tuple(_receipt(row) for row in shown), following, total)
+
+
+def audit(
+    store: Store,
+    source: str | None = None,
+    outcome: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Fetches, newest first: ``{"items": [...], "next_cursor": str | None}``. Raises :class:`InputError`."""
+    _check_source(source)
+    if outcome is not None and outcome not in set(Outcome):
+        raise InputError(f"outcome {outcome!r}: one of {', '.join(Outcome)}")
+    limit = min(max(limit, 1), MAX_PAGE)
+    rows = store.fetch_rows(source, outcome, _fetch_place(cursor), limit + 1)
+    shown = rows[:limit]
+    following = _encode([_micros(shown[-1]["at"]), shown[-1]["id"]]) if len(rows) > limit else None
+    return {"items": shown, "next_cursor": following}
+
+
+def _receipt(row: dict[str, Any]) -> Receipt:
+    return Receipt(
+        source=row["source"], feed=row["feed"], item_id=row["item_id"], title=row["title"], url=row["url"],
+        published_at=row["published_at"], observed_at=row["observed_at"], engagement=row["engagement"],
+        sentiment=row["sentiment"], matched=row["matched"],
+    )  # fmt: skip
+
+
+def _check_source(source: str | None) -> None:
+    if source is not None and source not in SOURCES:
+        raise InputError(f"source {source!r}: one of {', '.join(SOURCES)}")
+
+
+def _encode(place: Sequence[object]) -> str:
+    packed = json.dumps(place, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _decode(cursor: str | None, kinds: tuple[type, ...]) -> list[Any] | None:
+    if not cursor:
+        return None
+    try:
+        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        place = None
+    if not isinstance(place, list) or [type(part) for part in place] != list(kinds):
+        raise InputError("cursor: not one of ours; leave it out to start at the first page")
+    return place
+
+
+def _receipt_place(cursor: str | None) -> tuple[datetime, str, str] | None:
+    place = _decode(cursor, (int, str, str))
+    if place is None:
+        return None
+    if "\x00" in place[1] + place[2]:
+        raise InputError("cursor: not one of ours; leave it out to start at the first page")
+    return _moment(place[0]), place[1], place[2]
+
+
+def _fetch_place(cursor: str | None) -> tuple[datetime, int] | None:
+    place = _decode(cursor, (int, int))
+    return None if place is None else (_moment(place[0]), place[1])
+
+
+def _micros(moment: datetime) -> int:
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * 1_000_000 + moment.microsecond
+
+
+def _moment(micros: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+    except (ValueError, OverflowError, OSError):
+        raise InputError("cursor: not one of ours; leave it out to start at the first page") from None

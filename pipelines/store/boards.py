@@ -1,0 +1,132 @@
+"""What a board or an entity page asks of the scores: rows of one poll, positions, hours, first times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from pipelines.store.base import Part, merged_map
+
+ORDERS = {
+    "heat": "s.heat",
+    "velocity": "s.velocity_z",
+    "spread": "s.spread_count",
+    "affect": "s.affect",
+}
+"""What a board may be sorted by; ties go by rank."""
+
+FROM_BOARD = """FROM score s JOIN entity e ON e.id = s.entity_id AND e.merged_into IS NULL AND NOT e.muted
+    WHERE s.poll_id = :poll AND s.heat IS NOT NULL"""
+FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :velocity)
+    AND (CAST(:spread AS int) IS NULL OR s.spread_count >= :spread)
+    AND (CAST(:domains AS text[]) IS NULL OR e.domain = ANY(:domains))"""
+ROW = """s.entity_id, s.velocity_z, s.spread_count, s.affect, s.raw, s.heat, s.peak_at, s.hours_since_peak,
+    s.confidence, s.passes, s.persistence, s.eligible, s.parts, s.platforms,
+    e.slug, e.name, e.kind, e.domain, e.created_at"""
+PLACE = """SELECT count(*) FROM score b
+    JOIN entity o ON o.id = b.entity_id AND o.merged_into IS NULL AND NOT o.muted
+    WHERE b.poll_id = :poll AND b.heat IS NOT NULL AND b.rank <= s.rank"""
+FIRST_PASSES = """SELECT s.entity_id, min(p.at) AS at FROM score s JOIN score_poll p ON p.id = s.poll_id
+    WHERE s.entity_id = ANY(:ids) AND s.passes AND p.at > :since AND p.at <= :until GROUP BY 1"""
+TRADE_TIMES = """SELECT entity_id, at FROM mention
+    WHERE entity_id = ANY(:ids) AND source = 'trades' AND at > :since AND at <= :until ORDER BY at"""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardQuery:
+    """Which rows of a scoring poll, in which order. None means no filter."""
+
+    sort: str = "heat"
+    limit: int = 20
+    min_velocity: float | None = None
+    min_spread: int | None = None
+    domains: tuple[str, ...] | None = None
+
+    def values(self, poll_id: int) -> dict[str, Any]:
+        """The parameters of the board's SQL."""
+        domains = None if self.domains is None else list(self.domains)
+        return {
+            "poll": poll_id, "velocity": self.min_velocity, "spread": self.min_spread, "domains": domains,
+            "limit": self.limit,
+        }  # fmt: skip
+
+    @property
+    def order(self) -> str:
+        """The SQL order; only the names in :data:`ORDERS` exist."""
+        return f"{ORDERS[self.sort]} DESC NULLS LAST, s.rank"
+
+
+class Boards(Part):
+    """Reads one scoring poll as a board."""
+
+    def board_rows(self, poll_id: int, query: BoardQuery) -> list[dict[str, Any]]:
+        """The rows of a board, best first, with the entity's slug, name, kind and domain."""
+        statement = text(f"SELECT {ROW} {FROM_BOARD} {FILTERED} ORDER BY {query.order} LIMIT :limit")
+        with self._db.reading() as connection:
+            rows = connection.execute(statement, query.values(poll_id)).mappings().all()
+        return [dict(row) for row in rows]
+
+    def board_row(self, poll_id: int, entity_id: int) -> tuple[int, dict[str, Any]] | None:
+        """One entity's row of a poll with its place by HEAT among all that were scored; None where it was not."""
+        statement = text(f"SELECT {ROW}, ({PLACE}) AS place {FROM_BOARD} AND s.entity_id = :id")
+        with self._db.reading() as connection:
+            row = connection.execute(statement, {"poll": poll_id, "id": entity_id}).mappings().first()
+        return None if row is None else (int(row["place"]), dict(row))
+
+    def board_counts(self, poll_id: int, query: BoardQuery) -> tuple[int, int]:
+        """How many names were scored, and how many of them the filters let through."""
+        statement = text(f"SELECT count(*), count(*) FILTER (WHERE true {FILTERED}) {FROM_BOARD}")
+        with self._db.reading() as connection:
+            scored, shown = connection.execute(statement, query.values(poll_id)).one()
+        return int(scored), int(shown)
+
+    def board_places(self, poll_id: int, query: BoardQuery) -> dict[int, int]:
+        """Each entity's place (from 1) on a board of that poll."""
+        statement = text(f"SELECT s.entity_id {FROM_BOARD} {FILTERED} ORDER BY {query.order} LIMIT :limit")
+        with self._db.reading() as connection:
+            ids = connection.execute(statement, query.values(poll_id)).scalars().all()
+        return {entity_id: place for place, entity_id in enumerate(ids, start=1)}
+
+    def score_hours(self, ids: Sequence[int], since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """Hourly scores of these entities with ``since <= hour <= until``, oldest first."""
+        statement = text("""SELECT entity_id, hour, heat, velocity_z, spread_count, affect FROM score_hour
+            WHERE entity_id = ANY(:ids) AND hour >= :since AND hour <= :until ORDER BY hour""")
+        with self._db.reading() as connection:
+            rows = connection.execute(statement, {"ids": list(ids), "since": since, "until": until}).mappings().all()
+        return [dict(row) for row in rows]
+
+    def names_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """The display names each of these entities answers to, those of merged ones included."""
+        rows = self._of_families(
+            ids, "SELECT entity_id, display FROM alias WHERE entity_id = ANY(:ids) ORDER BY display"
+        )
+        return {entity_id: tuple(dict.fromkeys(row[1] for row in rows if row[0] == entity_id)) for entity_id in ids}
+
+    def first_seen(self, ids: Sequence[int]) -> dict[int, datetime]:
+        """When each of these entities, or one merged into it, was first mentioned."""
+        statement = "SELECT id, first_seen FROM entity WHERE id = ANY(:ids) AND first_seen IS NOT NULL"
+        rows = self._of_families(ids, statement)
+        return {row[0]: min(at for key, at in rows if key == row[0]) for row in rows}
+
+    def trade_times(
+        self, ids: Sequence[int], since: datetime, until: datetime
+    ) -> tuple[dict[int, datetime], dict[int, list[datetime]]]:
+        """For each entity the first poll in the span in which it passed the gates, and the times of its trade items."""
+        span = {"since": since, "until": until}
+        passes = self._of_families(ids, FIRST_PASSES, span)
+        items = self._of_families(ids, TRADE_TIMES, span)
+        first = {row[0]: min(at for key, at in passes if key == row[0]) for row in passes}
+        return first, {entity_id: sorted(at for key, at in items if key == entity_id) for entity_id in ids}
+
+    def _of_families(
+        self, ids: Sequence[int], statement: str, values: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Rows of ``statement`` (first column an entity, ``:ids`` the wanted ones) under the live entities ``ids``."""
+        with self._db.reading() as connection:
+            merged = {child: root for child, root in merged_map(connection).items() if root in set(ids)}
+            rows = connection.execute(text(statement), {**(values or {}), "ids": [*ids, *merged]}).all()
+        return [(merged.get(row[0], row[0]), *row[1:]) for row in rows]

@@ -1,0 +1,133 @@
+"""What an entity page asks: the entity, its receipts, timeline, co-mentions; and search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from pipelines.store.base import Part, merged_map
+
+RECEIPT_TIME = "CASE WHEN k.kind = 'level' THEN i.last_observed ELSE m.at END"
+RECEIPTS = f"""SELECT * FROM (
+    SELECT DISTINCT ON (i.source, i.item_id) i.source, i.feed, i.item_id, i.title, i.url, i.published_at,
+        i.last_observed AS observed_at, i.engagement, i.sentiment, m.matched, {RECEIPT_TIME} AS at
+    FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
+    LEFT JOIN source_kind k ON k.source = i.source
+    WHERE m.entity_id = ANY(:ids) AND (CAST(:source AS text) IS NULL OR m.source = :source)
+        AND (CAST(:hour AS timestamptz) IS NULL OR CASE WHEN k.kind = 'level'
+            THEN EXISTS (SELECT FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id
+                AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')
+            ELSE m.at >= :hour AND m.at < CAST(:hour AS timestamptz) + interval '1 hour' END)
+    ORDER BY i.source, i.item_id, m.entity_id) AS found"""  # noqa: S608  # our own expression
+PAGE = """ WHERE CAST(:at AS timestamptz) IS NULL OR (at, source, item_id) < (:at, :last_source, :last_item)
+    ORDER BY at DESC, source DESC, item_id DESC LIMIT :limit"""
+TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
+    JOIN item i ON i.source = m.source AND i.item_id = m.item_id AND i.last_observed > :since
+    JOIN mention o ON o.source = m.source AND o.item_id = m.item_id AND o.entity_id <> ALL(:ids)
+    WHERE m.entity_id = ANY(:ids) GROUP BY 1 ORDER BY n DESC LIMIT 200"""
+SEARCH = """SELECT DISTINCT ON (a.entity_id) a.entity_id, a.canonical = :exact AS same,
+        a.canonical LIKE :starts AS starts, length(a.canonical) AS size
+    FROM alias a WHERE a.canonical LIKE :inside
+    ORDER BY a.entity_id, (a.canonical = :exact) DESC, (a.canonical LIKE :starts) DESC, length(a.canonical)"""
+BRIEF = "SELECT id, slug, name, kind, domain, muted FROM entity WHERE id = ANY(:ids) AND merged_into IS NULL"
+MAX_FOUND = 2_000
+
+
+class Details(Part):
+    """Reads about single entities. ``ids`` are a family: an entity and what was merged into it."""
+
+    def entity_row(self, entity_id: int) -> dict[str, Any] | None:
+        """An entity's own columns."""
+        with self._db.reading() as connection:
+            row = connection.execute(text("SELECT * FROM entity WHERE id = :id"), {"id": entity_id}).mappings().first()
+        return None if row is None else dict(row)
+
+    def receipt_rows(
+        self,
+        ids: Sequence[int],
+        *,
+        source: str | None = None,
+        hour: datetime | None = None,
+        after: tuple[datetime, str, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Items that name the family, newest first (``at``, then source and id), and how many there are in all.
+
+        ``at`` is publication for event sources and the last sighting for level sources. ``after`` is the (at, source,
+        item_id) of the last row already seen.
+        """
+        at, last_source, last_item = after or (None, "", "")
+        values = {"ids": list(ids), "source": source, "hour": hour, "at": at, "last_source": last_source,
+                  "last_item": last_item, "limit": limit}  # fmt: skip
+        with self._db.reading() as connection:
+            total = connection.execute(text(f"SELECT count(*) FROM ({RECEIPTS}) AS every_one"), values).scalar_one()  # noqa: S608  # our own
+            rows = connection.execute(text(RECEIPTS + PAGE), values).mappings().all()
+        return [dict(row) for row in rows], int(total)
+
+    def hourly_rows(self, ids: Sequence[int], since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """Volume and mentions per source and hour of the family, ``since <= hour <= until``.
+
+        Where two of a family share an hour, volumes of level sources take the larger and those of event sources add.
+        """
+        statement = text("""SELECT h.source, h.hour, CASE WHEN max(k.kind) = 'level' THEN max(h.volume)
+                ELSE sum(h.volume) END AS volume, sum(h.mentions)::int AS mentions
+            FROM hourly h LEFT JOIN source_kind k ON k.source = h.source
+            WHERE h.entity_id = ANY(:ids) AND h.hour >= :since AND h.hour <= :until GROUP BY 1, 2""")
+        with self._db.reading() as connection:
+            rows = connection.execute(statement, {"ids": list(ids), "since": since, "until": until}).mappings().all()
+        return [dict(row) for row in rows]
+
+    def together(self, ids: Sequence[int], since: datetime, limit: int = 10) -> list[tuple[int, int]]:
+        """Live entities named in the same items since then, with the number of items, most first."""
+        with self._db.reading() as connection:
+            merged = merged_map(connection)
+            rows = connection.execute(text(TOGETHER), {"ids": list(ids), "since": since}).all()
+            counts: dict[int, int] = {}
+            for entity_id, n in rows:
+                root = merged.get(entity_id, entity_id)
+                counts[root] = counts.get(root, 0) + n
+            live = {row.id for row in connection.execute(text(BRIEF), {"ids": list(counts)}) if not row.muted}
+        ranked = sorted(((n, root) for root, n in counts.items() if root in live), key=lambda pair: (-pair[0], pair[1]))
+        return [(root, n) for n, root in ranked[:limit]]
+
+    def briefs(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """id, slug, name, kind, domain and muted of live entities."""
+        with self._db.reading() as connection:
+            return {row["id"]: dict(row) for row in connection.execute(text(BRIEF), {"ids": list(ids)}).mappings()}
+
+    def evidence_rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """What speaks for which domain, heaviest first."""
+        statement = text("""SELECT kind, domain, weight, detail, at FROM domain_evidence WHERE entity_id = ANY(:ids)
+            ORDER BY weight DESC, kind, domain""")
+        with self._db.reading() as connection:
+            return [dict(row) for row in connection.execute(statement, {"ids": list(ids)}).mappings()]
+
+    def suggestion_rows(self, ids: Sequence[int]) -> list[tuple[int, float, str]]:
+        """Entities that may be the same as this family: id, likeness (0 to 100), reason."""
+        statement = text("""SELECT CASE WHEN a = ANY(:ids) THEN b ELSE a END AS other, score, reason
+            FROM merge_suggestion WHERE (a = ANY(:ids)) <> (b = ANY(:ids)) ORDER BY score DESC""")
+        with self._db.reading() as connection:
+            merged = merged_map(connection)
+            rows = connection.execute(statement, {"ids": list(ids)}).all()
+        return [(merged.get(other, other), score, reason) for other, score, reason in rows]
+
+    def search_names(self, canonical: str, limit: int = 20) -> list[int]:
+        """Live entities with a name that contains ``canonical``: the same name first, then those that start with it."""
+        escaped = canonical.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+        values = {"exact": canonical, "starts": f"{escaped}%", "inside": f"%{escaped}%"}
+        with self._db.reading() as connection:
+            merged = merged_map(connection)
+            statement = text(f"SELECT * FROM ({SEARCH}) AS hit ORDER BY same DESC, starts DESC, size LIMIT :most")  # noqa: S608  # our own
+            rows = connection.execute(statement, {**values, "most": MAX_FOUND}).all()
+        return list(dict.fromkeys(merged.get(row.entity_id, row.entity_id) for row in rows))[:limit]
+
+    def watched_hours(self, sources: Sequence[str], until: datetime, hours: int = 168) -> int:
+        """In how many of the last ``hours`` clock hours at least one of ``sources`` was looked at."""
+        statement = text("""SELECT count(DISTINCT hour) FROM coverage
+            WHERE source = ANY(:sources) AND hour > :since AND hour <= :until""")
+        values = {"sources": list(sources), "since": until - timedelta(hours=hours), "until": until}
+        with self._db.reading() as connection:
+            return int(connection.execute(statement, values).scalar_one())

@@ -1,0 +1,57 @@
+"""The fetch audit as health and audit pages ask for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from pipelines.store.base import Part
+from pipelines.store.engine import as_utc
+
+SUCCESS = "outcome IN ('ok', 'not_modified', 'cache_hit')"
+LAST_FETCHES = f"""SELECT DISTINCT ON (p.source) p.source, p.at, p.outcome, p.items, p.detail, p.retry_after_s, p.feeds,
+        p.http_status, ok.at AS success_at, full_one.items AS success_items,
+        (SELECT count(*) FROM poll e WHERE e.source = p.source AND e.at <= :now AND e.outcome = 'empty'
+            AND e.at > coalesce((SELECT max(o.at) FROM poll o WHERE o.source = p.source AND o.at <= :now
+                AND o.outcome <> 'empty'), '-infinity')) AS empties,
+        (SELECT min(b.at) FROM poll b WHERE b.source = p.source AND b.at <= :now
+            AND b.at > coalesce(ok.at, '-infinity')) AS bad_since
+    FROM poll p
+    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE s.source = p.source AND s.at <= :now AND s.{SUCCESS}
+        ORDER BY s.at DESC LIMIT 1) ok ON true
+    LEFT JOIN LATERAL (SELECT s.items FROM poll s WHERE s.source = p.source AND s.at <= :now AND s.items > 0
+        ORDER BY s.at DESC LIMIT 1) full_one ON true
+    WHERE p.at <= :now ORDER BY p.source, p.at DESC"""  # noqa: S608  # our own expression
+AUDIT = """SELECT id, source, at, outcome, items, new_items, rejected, requests, http_status, bytes, ms, detail,
+        covered_from, retry_after_s, feeds
+    FROM poll WHERE (CAST(:source AS text) IS NULL OR source = :source)
+        AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
+        AND (CAST(:at AS timestamptz) IS NULL OR (at, id) < (:at, :id))
+    ORDER BY at DESC, id DESC LIMIT :limit"""
+
+
+class Fetches(Part):
+    """Reads what became of the polls."""
+
+    def last_fetches(self, now: datetime) -> dict[str, dict[str, Any]]:
+        """Each source's latest poll up to ``now`` with its last success, empties in a row, and since when it fails."""
+        with self._db.reading() as connection:
+            rows = connection.execute(text(LAST_FETCHES), {"now": as_utc(now)}).mappings().all()
+        return {row["source"]: dict(row) for row in rows}
+
+    def last_attempts(self, now: datetime) -> dict[str, datetime]:
+        """When each source was last asked, up to ``now``."""
+        statement = text("SELECT source, max(at) FROM poll WHERE at <= :now GROUP BY source")
+        with self._db.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement, {"now": as_utc(now)})}
+
+    def fetch_rows(
+        self, source: str | None, outcome: str | None, after: tuple[datetime, int] | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Polls, newest first; ``after`` is the (at, id) of the last one already seen."""
+        at, number = after or (None, 0)
+        values = {"source": source, "outcome": outcome, "at": at, "id": number, "limit": limit}
+        with self._db.reading() as connection:
+            return [dict(row) for row in connection.execute(text(AUDIT), values).mappings()]
