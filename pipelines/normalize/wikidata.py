@@ -29,7 +29,7 @@ _POLITICS = r"politic|president|minister|senator|election|party"
 _SPORT = r"football|soccer|basketball|baseball|tennis|athlet|olympic|sports?\b|cricket|hockey|boxer|racing|club"
 _ENTERTAINMENT = (
     r"film|television|\btv\b|actor|actress|singer|rapper|music|band|song|album|single|sitcom|series|anime|comedian|"
-    r"director|screenwriter|presenter|dancer|entertain|franchise|podcast|celebrity|youtube|tiktok"
+    r"director|screenwriter|presenter|dancer|entertain|franchise|podcast|girl group|celebrity|youtube|tiktok"
 )
 _DOMAINS = (
     (_POLITICS, Domain.POLITICS),
