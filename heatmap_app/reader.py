@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,3 +14,71 @@ from pipelines.errors import StoreError
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, ReceiptPage, SourceHealth
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReader:
+    """Answers from ``store``. ``poll_seconds``: the sources of this process with their intervals; ``clock`` is the
+    world's, so that a demo's ages are virtual too. ``names_changed`` is called after a change to names or domains."""
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    mode: str
+    poll_seconds: Mapping[str, float]
+    names_changed: Callable[[], None] = lambda: None
+
+    def heat(self, filters: Filters) -> HeatView:
+        """The board at the latest scoring poll."""
+        return self._heat(filters, None)
+
+    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
+        """The board at the last scoring poll up to ``at``."""
+        return self._heat(filters, at)
+
+    def _heat(self, filters: Filters, at: datetime | None) -> HeatView:
+        return read.heat_view(
+            self.store, self.settings, limit=filters.limit, sort=filters.sort, min_velocity=filters.min_velocity,
+            min_spread=filters.min_spread, domains=filters.domains, at=at, now=self.clock.now(), mode=self.mode,
+            poll_seconds=self.poll_seconds,
+        )  # fmt: skip
+
+    def entity(self, slug: str) -> EntityView | None:
+        """Everything about one entity; None when no such entity exists."""
+        return read.entity_view(self.store, self.settings, slug, self.clock.now())
+
+    def receipts(
+        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+    ) -> ReceiptPage:
+        """Receipts newest first; an empty page for an unknown slug."""
+        return read.receipts(self.store, slug, source, hour, limit, cursor) or ReceiptPage(())
+
+    def search(self, text: str, limit: int) -> Sequence[EntityRef]:
+        """Entities one of whose names contains ``text``, best first."""
+        return read.search(self.store, text, limit)
+
+    def history(self, slug: str, hours: int) -> Sequence[HistoryPoint] | None:
+        """Hourly scores, oldest first; None for an unknown entity."""
+        return read.history(self.store, self.settings, slug, hours)
+
+    def sources(self) -> Sequence[SourceHealth]:
+        """Every source's health."""
+        now = self.clock.now()
+        return read.source_health(self.store, self.settings, now, mode=self.mode, poll_seconds=self.poll_seconds)
+
+    def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Fetches, newest first."""
+        return read.audit(self.store, source, outcome, limit, cursor)
+
+    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+        """An editor's word on an entity's domain; leaves an audit row."""
+        self.store.set_domain(entity_id, domain, actor)
+        self.names_changed()
+
+    def ready(self) -> str:
+        """Empty when the database answers, else one line with the reason."""
+        try:
+            self.store.ping()
+        except StoreError as error:
+            return str(error)
+        return ""

@@ -180,9 +180,9 @@ def _compose(
     seed_catalogue(store, CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"), "demo" if mode == "demo" else "catalogue")
     recorder = Recorder(settings.var_path / RECORDINGS, settings.retention.recordings_days) if mode == "live" else None
     refresh = Refresh(
-        store, settings, make_sentiment(settings.affect), world.poll_seconds(), recorder, make_names(settings.affect)
+        store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect)
     )
-    reader = StoreReader(store, settings, world, mode, on_names_changed=refresh.forget_names)
+    reader = StoreReader(store, settings, world.clock, mode, world.intervals(), refresh.forget_names)
     upkeep = Upkeep(store, settings, recorder)
     notices = (database.notice,) if database is not None and database.notice else ()
     return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, notices=notices)

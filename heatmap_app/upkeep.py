@@ -16,7 +16,7 @@ from pipelines.normalize.catalogue import for_store, read_catalogue
 from pipelines.normalize.domain import DomainTables, classify, gather, load_domain_tables
 from pipelines.normalize.merge import suggest
 from pipelines.record import Recorder
-from pipelines.settings import Settings
+from pipelines.settings import CONFIG_DIR, Settings
 from pipelines.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class Upkeep:
 
     @cached_property
     def _tables(self) -> DomainTables:
-        return load_domain_tables()
+        return load_domain_tables(CONFIG_DIR)
 
     def run(self, now: datetime) -> str:
         """Tell domains, suggest merges, and once a day prune; what was done, in one line. Raises :class:`StoreError`."""

@@ -45,13 +45,13 @@ class World:
     http: Http | None = None
     until: datetime | None = None
 
-    def poll_seconds(self) -> dict[str, float]:
-        """Interval of each configured platform."""
-        return {
-            name: float(source.poll_seconds)
-            for name, source in self.sources.items()
-            if name in PLATFORMS and not source.missing()
-        }
+    def intervals(self) -> dict[str, float]:
+        """Seconds between polls of each configured source."""
+        return {name: float(source.poll_seconds) for name, source in self.sources.items() if not source.missing()}
+
+    def platforms(self) -> dict[str, float]:
+        """Seconds between polls of each configured platform: what confidence counts as enabled."""
+        return {name: seconds for name, seconds in self.intervals().items() if name in PLATFORMS}
 
 
 class DriverClock:
