@@ -97,7 +97,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     site = Site(runtime.board, runtime.settings, runtime.world.clock, runtime.world.speed)
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
-        websocket_origins=origins(runtime.settings, port), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
+        extra_websocket_origins=origins(runtime.settings, port), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
     )  # fmt: skip
     return app
 
