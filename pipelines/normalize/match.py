@@ -9,8 +9,8 @@ Rules, in the order they apply:
 - A name that is also a common word (``needs_second_sign``), a name of one character, a bare number, and a name that two
   entities share count in a title only with a second sign: another name of the same entity in the same item, quotation
   marks around the exact display form, or a cue word near it (:mod:`pipelines.normalize.signs`). A structured name is a
-  second sign itself. A shared name with such a sign counts for every owner, except that another name speaks only for
-  its own entity; without one it counts for nobody.
+  second sign itself, and so is a longer name around the common word ("barbie movie"). A shared name with such a sign
+  counts for every owner, except that another name speaks only for its own entity; without one it counts for nobody.
 """
 
 from __future__ import annotations
@@ -160,7 +160,26 @@ def _owners(aliases: pl.DataFrame) -> pl.DataFrame:
         pl.col("canonical").alias("matched"),
         pl.col("display").fill_null(pl.col("canonical")),
         (pl.col("needs_second_sign").fill_null(value=False) | shared | slight).alias("weak"),
+        (shared | slight).alias("always_weak"),
+    ).pipe(_without_longer_forms)
+
+
+def _without_longer_forms(owners: pl.DataFrame) -> pl.DataFrame:
+    """Take the need of a second sign from names that hold a one-word name of their entity and more ("barbie movie").
+
+    The mark is kept per entity, and it is the one word that is common.
+    """
+    spaced = pl.col("form").str.contains(" ", literal=True)
+    flagged = owners.filter(pl.col("weak") & ~pl.col("always_weak"))
+    words = flagged.filter(spaced).select("form", "entity_id", pl.col("form").str.split(" ").alias("word"))
+    single = flagged.filter(~spaced).select("entity_id", pl.col("form").alias("word"))
+    longer = (
+        words.explode("word").join(single, on=["entity_id", "word"], how="semi").select("form", "entity_id").unique()
     )
+    freed = longer.with_columns(freed=pl.lit(True))
+    joined = owners.join(freed, on=["form", "entity_id"], how="left", maintain_order="left")
+    weak = pl.col("weak") & ~pl.col("freed").fill_null(value=False)
+    return joined.with_columns(weak.alias("weak")).drop("always_weak", "freed")
 
 
 def _forms(owners: pl.DataFrame) -> pl.DataFrame:

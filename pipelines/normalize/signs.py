@@ -33,6 +33,7 @@ QUOTES = (
 """Opening and closing quotation marks; the last four kinds mark titles in Chinese and Japanese."""
 
 _KEYS = ("cues", "function_words", "connectors", "max_distance", "max_characters")
+_QUERY_WORDS = 4
 _ENDINGS = ("", ",", ".", "!", "?", ":")
 
 
@@ -57,24 +58,37 @@ class Signs:
         if has_spaceless_script(form):
             return self._cue_in_characters(text, form)
         words, name = text.split(" "), form.split(" ")
-        common = all(word in self.function_words for word in name)
-        reach = self.max_distance if not common and any(stands_out(title, one) for one in shown) else 1
+        if all(word in self.function_words for word in name):
+            return any(self._cue_beside(title, one) for one in shown)
+        if not any(_may_be_written(title, one) for one in shown):
+            return False
+        reach = self.max_distance if any(stands_out(title, one) for one in shown) else 1
         for at in range(len(words) - len(name) + 1):
             if words[at : at + len(name)] == name:
                 after, before = words[at + len(name) :], words[:at][::-1]
-                if self._cue_within(after, reach, common) or self._cue_within(before, reach, common, reverse=True):
+                if self._cue_within(after, reach) or self._cue_within(before, reach, reverse=True):
                     return True
         return False
 
-    def _cue_within(self, words: list[str], reach: int, strict: bool, *, reverse: bool = False) -> bool:
+    def _cue_beside(self, title: str, shown: str) -> bool:
+        """Whether a cue stands right beside the name as written, nothing but a space or a quotation mark between them.
+
+        The name must be in its own letter case, unless the title is like a typed query: a few words, no capital at all.
+        """
+        typed = title.islower() and len(title.split()) <= _QUERY_WORDS
+        name = re.escape(shown.lower() if typed else shown)
+        after = rf"(?<!\w){name}['\"’”]?\s+([\w-]+)"
+        before = rf"([\w-]+)\s+['\"‘“]?{name}(?!\w|['’]\w)"
+        return any(found.lower() in self.cues for pattern in (after, before) for found in re.findall(pattern, title))
+
+    def _cue_within(self, words: list[str], reach: int, *, reverse: bool = False) -> bool:
         """Whether one of the next ``reach`` words (or a pair of them) is a cue; connectors do not count."""
         counted = 0
         for i, word in enumerate(words):
             pair = " ".join(words[i : i + 2][:: -1 if reverse else 1])
             if word in self.cues or pair in self.cues:
                 return True
-            if strict or word not in self.connectors:
-                counted += 1
+            counted += word not in self.connectors
             if counted >= reach:
                 return False
         return False
@@ -99,17 +113,32 @@ def is_quoted(title: str, shown: str) -> bool:
 def stands_out(title: str, shown: str) -> bool:
     """Whether ``shown`` is capitalised in ``title`` where a capital means something.
 
-    That is: not as the first word, not in a headline that capitalises every word, not in one all in capitals.
+    That is: not as the first word, not beside another capitalised word (a longer name), not in a headline that
+    capitalises every word, not in one all in capitals.
     """
     if not shown[:1].isupper() or capitals(title) > 0.6:
         return False
-    return any(_inside(title, found.start()) for found in re.finditer(rf"(?<!\w){re.escape(shown)}(?!\w)", title))
+    places = re.finditer(rf"(?<!\w){re.escape(shown)}(?!\w)", title)
+    return any(_inside(title, found.start()) and not _in_longer_name(title, *found.span()) for found in places)
 
 
 def _inside(title: str, at: int) -> bool:
     """Whether something other than the start of a sentence comes right before position ``at``."""
     before = title[:at].rstrip(" \"'“‘«([")
     return bool(before) and before[-1] not in ".!?:;|…—–-]"
+
+
+def _in_longer_name(title: str, start: int, end: int) -> bool:
+    """Whether a capitalised word stands right beside the name, a first word of the title aside."""
+    after = re.match(r"(?:['’]s)? (\w)", title[end:])
+    before = re.search(r"\s(\w)[\w'’]* $", title[:start])
+    return any(found is not None and found.group(1).isupper() for found in (after, before))
+
+
+def _may_be_written(title: str, shown: str) -> bool:
+    """Whether ``title`` has a plain name as it is written, letter case aside: "I've" is not the name IVE."""
+    plain = shown.isascii() and shown.replace(" ", "").isalnum()
+    return not plain or bool(written_forms(title, shown))
 
 
 def written_forms(title: str, name: str) -> list[str]:

@@ -108,6 +108,9 @@ def test_the_longest_name_wins_where_names_overlap() -> None:
         ("Is It a Good Movie?", False),
         ("the cast of it all", False),
         ("the It movie", True),
+        ("a new film. It's called something", False),
+        ("worth It? Netflix says no", False),
+        ("the film that it stars in", False),
         ("it trailer", True),
         ("why 'It' works", True),
         ("why “It” works", True),
@@ -133,6 +136,8 @@ def test_a_common_word_needs_a_second_sign(title: str, counts: bool) -> None:
         ("沙漠裡的沙丘", False),
         ("大家都在看《沙丘》", True),
         ("barbie cast", True),
+        ("the new Dune Buggy trailer", False),  # part of a longer name
+        ("a dune movie would be nice", True),
         ("her barbie doll", False),
     ],
 )
@@ -159,6 +164,18 @@ def test_a_name_of_two_entities_counts_for_both_with_a_second_sign_and_else_for_
     assert [entity for entity, _, _ in found("the Joker film")] == [5, 6]
     assert [entity for entity, _, _ in found("joker", "joker")] == [5, 6]
     assert [entity for entity, _, _ in found("a joker in The Dark Knight")] == [6]
+
+
+def test_a_longer_name_around_the_common_word_needs_no_second_sign() -> None:
+    flagged = Matcher(aliases([("Jimin", 1, True), ("Park Jimin", 1, True), ("For Good", 1, True)]))
+    rows = flagged.match(items(("Park Jimin sings", []), ("jimin sings", []), ("gone for good", [])))
+    assert rows["item_id"].to_list() == ["0"]
+
+
+def test_a_contraction_is_not_the_name_it_looks_like() -> None:
+    flagged = Matcher(aliases([("IVE", 1, True)]))
+    rows = flagged.match(items(("the best movie I've ever seen", []), ("new IVE album", []), ("new ive album", [])))
+    assert rows["item_id"].to_list() == ["1", "2"]
 
 
 def test_numbers_and_single_letters_need_a_second_sign() -> None:
