@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source
-from pipelines.model import FetchResult
+from pipelines.model import FetchResult, Outcome
 from pipelines.refresh import Refresh, ScoreReport
 
 
@@ -37,7 +37,9 @@ def due(
 
 async def step(refresh: Refresh, sources: Mapping[str, Source], now: datetime, *, deadline_s: float = 120.0) -> Step:
     """One round at ``now``. The database work runs on a worker thread. Raises :class:`StoreError`."""
-    results = await poll(sources, now, deadline_s=deadline_s)
+    asked = await poll(sources, now, deadline_s=deadline_s)
+    # a recorded source with nothing new was not polled: no row, no health of its own
+    results = [result for result in asked if result.outcome is not Outcome.SKIPPED]
     return await asyncio.to_thread(_store_and_score, refresh, results, now)
 
 
