@@ -33,6 +33,7 @@ PORT = 5432
 SOCKET_PATH_LIMIT = 100
 """Bytes; the kernel's own limit is 103 to 107, by system."""
 START_LOCK_SECONDS = 90.0
+PROCESSES = Path("/proc")
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -160,11 +161,23 @@ class EmbeddedPostgres:
             return None
         except PermissionError:
             pass  # somebody else's: whether it answers will show whose
+        sockets = Path(lines[4].strip().strip('"')) if len(lines) > 4 else None
         if _is_zombie(pid):
-            # where nobody reaps processes (a bare container) PostgreSQL would take its dead self for running
-            pid_file.unlink()
+            self._bury(sockets)
             return None
-        return Path(lines[4].strip().strip('"')) if len(lines) > 4 else None
+        return sockets
+
+    def _bury(self, sockets: Path | None) -> None:
+        """Remove the lock files of a dead server that nobody reaped (a bare container): PostgreSQL takes such a one
+        for running. Its helpers must be gone first; they notice within moments."""
+        deadline = time.monotonic() + START_LOCK_SECONDS
+        while _live_in(self.data):
+            if time.monotonic() > deadline:
+                raise StoreError(f"embedded PostgreSQL: processes of a dead server still use {self.data}")
+            time.sleep(0.05)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        if sockets is not None:
+            (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _make_cluster(self) -> None:
         if (self.data / "PG_VERSION").exists():
@@ -195,11 +208,13 @@ class EmbeddedPostgres:
         raise StoreError(f"embedded PostgreSQL: {self.data} was made by PostgreSQL {major}, which is not installed")
 
     def _pg_ctl(self, programs: Programs, action: str, *arguments: str) -> None:
+        log = self.home / "server.log"
+        written = log.stat().st_size if log.exists() else 0
         try:
             command: list[str | Path] = [programs.program("pg_ctl"), "-D", self.data, "-w", *arguments, action]
             self._account.run(command, cwd=self.home)
         except StoreError as error:
-            raise StoreError(f"embedded PostgreSQL: {error}; see {self.home / 'server.log'}") from None
+            raise StoreError(f"embedded PostgreSQL: {_reason(log, written) or error}; see {log}") from None
 
     def _socket_folder(self) -> Path:
         """Beside the data where the path is short and plain enough, else a private folder under the temporary one."""
@@ -220,11 +235,29 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[\w./~+-]+", str(folder)) is not None
 
 
+def _reason(log: Path, start: int) -> str:
+    """Why the server did not start, from what it has written to ``log`` since byte ``start``."""
+    try:
+        words = log.read_bytes()[start:].decode(errors="replace")
+    except OSError:
+        return ""
+    return words.rpartition("FATAL:")[2].strip().partition("\n")[0] if "FATAL:" in words else ""
+
+
 def _is_zombie(pid: int) -> bool:
     try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return (PROCESSES / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
         return False
+
+
+def _live_in(folder: Path) -> bool:
+    """Whether a process works in ``folder``, as every part of a PostgreSQL server does in its data."""
+    for process in PROCESSES.glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder and not _is_zombie(int(process.name)):
+                return True
+    return False
 
 
 def _try_lock(lock: int) -> bool:
