@@ -1,4 +1,4 @@
-"""The JSON API of PRODUCT 5: what the pages show, as data. Reads run on worker threads; nothing here decides anything."""
+"""The JSON API of PRODUCT 5: what the pages show, as data. Reads run on worker threads; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
     "confidence": lambda item: round(item.confidence, 4),
     "eligible": lambda item: item.eligible,
     "peak_at": lambda item: item.peak_at.isoformat(),
-    "first_seen": lambda item: item.first_seen.isoformat() if item.first_seen else "",
+    "first_seen": lambda item: item.first_seen.isoformat(),
 }
 
 

@@ -1,7 +1,7 @@
 """The shared board: the latest view per filter, computed once, and the hub that tells every open page about a new one.
 
-``publish`` is called on the event loop after each change of the store. Pages read through :meth:`Board.view` on their own
-worker threads; equal filters share one read of the store per version.
+``publish`` is called on the event loop after each change of the store. Pages read through :meth:`Board.view` on worker
+threads; equal filters share one read of the store per version.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Hub:
         subscriber.waiting, subscriber.since = True, time.monotonic()
         try:
             doc.add_next_tick_callback(subscriber.run)
-        except Exception:  # noqa: BLE001 -- a dying session must not keep the others from hearing
+        except Exception:  # a dying session must not keep the others from hearing
             log.warning("page unsubscribed: its session no longer takes callbacks", exc_info=True)
             self.unsubscribe(doc)
 

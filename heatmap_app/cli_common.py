@@ -59,14 +59,16 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
 @contextmanager
 def bar(total: int | None, unit: str, label: str) -> Iterator[tqdm[None]]:
     """A progress bar on stderr where that is a terminal, else nothing."""
-    with tqdm(total=total, unit=unit, desc=label, file=sys.stderr, disable=not sys.stderr.isatty(), unit_scale=True) as shown:
+    with tqdm(
+        total=total, unit=unit, desc=label, file=sys.stderr, disable=not sys.stderr.isatty(), unit_scale=True
+    ) as shown:
         yield shown
 
 
 @contextmanager
 def opened_store(settings: Settings | None = None) -> Iterator[Store]:
     """The store of the configured mode, closed at the end. Raises :class:`HeatmapError`."""
-    from heatmap_app.runtime import open_database  # noqa: PLC0415 - commands without a database start faster
+    from heatmap_app.runtime import open_database
 
     loaded = settings or load_settings()
     store, database = open_database(loaded, loaded.effective_mode)

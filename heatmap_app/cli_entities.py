@@ -18,7 +18,9 @@ from pipelines.store.store import Store
 
 IMPORT_CHUNK = 10_000
 
-entities = typer.Typer(help="The catalogue of names: list, show, import, export, merge, split, mute, alias.", no_args_is_help=True)
+entities = typer.Typer(
+    help="The catalogue of names: list, show, import, export, merge, split, mute, alias.", no_args_is_help=True
+)
 Slug = Annotated[str, typer.Argument(help="The entity's slug; `heatmap entities list` shows them.")]
 
 
@@ -78,7 +80,9 @@ def show(slug: Slug, as_json: JsonOption = False) -> None:
 
 
 @entities.command("import")
-def import_entities(file: Annotated[Path, typer.Argument(help="CSV: our own form, or Wikidata's query export.")]) -> None:
+def import_entities(
+    file: Annotated[Path, typer.Argument(help="CSV: our own form, or Wikidata's query export.")],
+) -> None:
     """Add names from a CSV file; a bad row is named by its line and left out."""
     with opened_store() as store:
         with bar(file.stat().st_size if file.is_file() else None, "B", "reading") as shown:

@@ -28,7 +28,9 @@ def run(app: typer.Typer) -> None:
 
 
 def serve(
-    schedule: Annotated[bool, typer.Option("--schedule/--no-schedule", help="Poll and score, or show pages only.")] = True,
+    schedule: Annotated[
+        bool, typer.Option("--schedule/--no-schedule", help="Poll and score, or show pages only.")
+    ] = True,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
@@ -41,14 +43,17 @@ def serve(
 def replay(
     file: Annotated[Path, typer.Argument(help="A recording: a Parquet file, or a folder of day files.")],
     speed: Annotated[float | None, typer.Option(help="Virtual seconds a real second.")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="Start here; earlier polls are read in as baseline.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Start here; earlier polls are read in as baseline.")
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Stop the clock here.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve a recording as if it were live; marked as a replay everywhere."""
     if speed is not None and speed <= 0:
         raise InputError("--speed: must be more than 0")
-    settings = load_settings(mode="replay", **({} if port is None else {"port": port}))
+    given: dict[str, Any] = {} if port is None else {"port": port}
+    settings = load_settings(mode="replay", **given)
 
     def open_replay(runtime: Any) -> Runtime:
         plan = runtime.ReplayPlan(
@@ -65,8 +70,8 @@ def _serve(settings: Settings, opening: Callable[[Any], Runtime], *, schedule: b
     # the times of the schedule and the pages are UTC whatever the machine's zone
     os.environ["TZ"] = "UTC"
     time.tzset()
-    from heatmap_app import runtime, server  # noqa: PLC0415 - the other commands start without Panel
-    from heatmap_app.logs import configure  # noqa: PLC0415 - the same
+    from heatmap_app import runtime, server
+    from heatmap_app.logs import configure
 
     configure(settings)
     server.serve(settings, lambda: opening(runtime), schedule=schedule)
@@ -78,7 +83,7 @@ def poll(
     as_json: JsonOption = False,
 ) -> None:
     """One round: fetch what is due, ingest, score; prints what each source did."""
-    from heatmap_app.once import poll_once  # noqa: PLC0415 - the other commands start without the clients
+    from heatmap_app.once import poll_once
 
     report = asyncio.run(poll_once(load_settings(), source, force=force))
     if as_json:
@@ -97,7 +102,7 @@ def record(
     rounds: Annotated[int | None, typer.Option(help="Stop after so many rounds (default: until Ctrl-C).")] = None,
 ) -> None:
     """Keep polling and append every poll's items to a recording; nothing is scored or stored elsewhere."""
-    from heatmap_app.once import record_to  # noqa: PLC0415 - the other commands start without the clients
+    from heatmap_app.once import record_to
 
     asyncio.run(record_to(load_settings(), file, rounds, say))
 
@@ -112,7 +117,7 @@ def upgrade() -> None:
 @db.command("prune")
 def prune(as_json: JsonOption = False) -> None:
     """Delete what is older than the retention settings; prints the rows gone from each table."""
-    from pipelines.clock import SystemClock  # noqa: PLC0415 - only this command needs it
+    from pipelines.clock import SystemClock
 
     settings = load_settings()
     with opened_store(settings) as store:

@@ -1,6 +1,6 @@
 """The one way text becomes HTML: every string is escaped unless it already is :class:`Html`.
 
-Pages build markup with :func:`tag`, never by pasting strings, so a name like ``<img onerror=...>`` can only ever be text.
+Pages build markup with :func:`tag`, never by pasting strings, so a name like ``<img onerror=...>`` can only be text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Html(str):
         return str(self)
 
 
-type Child = str | int | None | Iterable[Child]
+type Child = str | int | Iterable[Child] | None
 """What may stand inside an element: text (escaped), :class:`Html`, a number, nothing, or several of them."""
 
 
@@ -55,7 +55,7 @@ def join(*children: Child) -> Html:
     return Html("".join(_pieces(children)))
 
 
-def tag(name: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Html:
+def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
     """One element. ``class_`` is ``class`` and ``data_key`` is ``data-key``; None and False leave an attribute out.
 
     Raises ``ValueError`` for an attribute that would run script (``on...``) or a link that is not http(s) or local.
@@ -78,7 +78,7 @@ def _pieces(children: Iterable[Child]) -> Iterable[str]:
             yield from _pieces(child)
 
 
-def _attribute(key: str, value: str | int | float | bool | None) -> str:
+def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""
     name = _checked(key.rstrip("_").replace("_", "-"))

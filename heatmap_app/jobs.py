@@ -8,10 +8,12 @@ clock change or a suspended machine costs at most one interval.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -29,12 +31,11 @@ class Job:
     """
 
     name: str
-    work: Callable[[], Awaitable[str | None]]
+    work: Callable[[], Coroutine[Any, Any, str | None]]
     every: Callable[[], float]
     timeout: float = 600.0
     first_after: float = 0.0
     clock: Clock = field(default_factory=SystemClock)
-    running: bool = False
     ok: int = 0
     failed: int = 0
     last_start: datetime | None = None
@@ -43,14 +44,26 @@ class Job:
     last_error: str = ""
     next_run: datetime | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Nothing runs yet."""
+        self.idle.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on."""
+        return not self.idle.is_set()
 
     async def run_once(self) -> None:
         """Run now, unless a run is going on; errors are kept on the job and logged."""
         if self.running:
             return
-        self.running, self.last_start = True, self.clock.now()
+        self.idle.clear()
+        self.last_start = self.clock.now()
         try:
-            self.last_detail = await asyncio.wait_for(self.work(), self.timeout) or ""
+            async with asyncio.timeout(self.timeout):
+                self.last_detail = await self.work() or ""
             self.ok += 1
             self.last_ok, self.last_error = self.clock.now(), ""
         except TimeoutError:
@@ -59,7 +72,7 @@ class Job:
             self._fail(f"{type(error).__name__}: {error}")
             log.exception("job failed", job=self.name)
         finally:
-            self.running = False
+            self.idle.set()
 
     def _fail(self, reason: str) -> None:
         self.failed += 1
@@ -99,9 +112,9 @@ class Schedule:
         idle = [task for task, job in zip(self._tasks, self.jobs.values(), strict=True) if not job.running]
         for task in idle:
             task.cancel()
-        deadline = time.monotonic() + drain_s
-        while any(job.running for job in self.jobs.values()) and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await asyncio.gather(*(job.idle.wait() for job in self.jobs.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -18,7 +18,6 @@ from pipelines.ingest.state import MemoryState
 from pipelines.record import Recorder, export_recording
 from pipelines.settings import Settings
 
-
 EXPORT_S = 600.0
 
 

@@ -1,7 +1,7 @@
 """Frames to HoloViews: the one place where view data becomes a figure.
 
-HoloViews builds each figure once; a new view then patches the Bokeh models it made (a tenth of the cost of a refresh, and
-pixels survive a re-ranking, where HoloViews' gridded glyph goes blank). The models come from a plot hook.
+HoloViews builds each figure once; a new view then patches the Bokeh models it made: a tenth of the cost of a refresh,
+and pixels survive a re-ranking, where HoloViews' gridded glyph goes blank. The models come from a plot hook.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CELLS = pl.Schema(
         "affect": pl.Float64(),
     }
 )
-"""One row per cell of the map; ``row`` is the entity's slug, ``spread`` a count of platforms, nulls where nobody looked."""
+"""One row per cell; ``row`` is the entity's slug, ``spread`` a count of platforms, nulls where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Scale:
     """A value worth a line on the colour bar: the gate."""
 
 
-# Inferno: perceptually uniform, and lightness alone carries it for colour-blind readers. Its black end would drown in the page.
+# Inferno: perceptually uniform, lightness alone carries it for colour-blind readers. Its black end would drown here.
 _RAMP = tuple(Inferno256[26:250])
 _STEPS = tuple(_RAMP[at] for at in (0, 75, 140, 205))
 
@@ -118,11 +118,13 @@ def row_factors(view: HeatView) -> list[str]:
 
 
 HOVER_CSS = """<style>
-:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; --tooltip-text: #E9EEF3; border-radius: 6px; padding: 8px 10px;
-  opacity: 1; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum"; max-width: 280px; }
+:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; --tooltip-text: #E9EEF3; border-radius: 6px; opacity: 1;
+  padding: 8px 10px; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum";
+  max-width: 280px; }
 strong, span, em { display: block; } strong { overflow-wrap: anywhere; } span, dt { color: #A3B0BD; }
 em { color: #FFB74D; font-style: normal; } em:empty { display: none; }
-dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; } dd { margin: 0; text-align: right; }
+dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; }
+dd { margin: 0; text-align: right; }
 .bk-tooltip-content > div:not(:first-child) { display: none; }
 </style>"""
 """The hover lives in a shadow root of Bokeh's, so its looks travel with it."""
@@ -137,7 +139,7 @@ HOVER = (
 
 
 class LiveHeatMap:
-    """The heatmap of one session: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
+    """One session's heatmap: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
 
     def __init__(self, hour_text: Callable[[datetime], str], on_tap: Callable[[str, datetime], None]) -> None:
         self.hour_text, self._on_tap = hour_text, on_tap
@@ -148,7 +150,9 @@ class LiveHeatMap:
         element = self._element()
         self._tap = hv.streams.Tap(source=element, x=None, y=None)
         self._tap.add_subscriber(self._tapped)
-        self.pane = pn.pane.HoloViews(element, sizing_mode="stretch_both", margin=0, min_height=0, linked_axes=False)
+        self.pane = pn.pane.HoloViews(  # type: ignore[no-untyped-call]  # Panel types it half
+            element, sizing_mode="stretch_both", margin=0, min_height=0, linked_axes=False
+        )
 
     def show(self, view: HeatView, colour: Colour) -> None:
         """Draw ``view`` coloured by ``colour``; in the open page only data, categories and colour scale change."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import structlog
+from pipelines.affect import make_names, make_sentiment
 
 from heatmap_app.board import Board
 from heatmap_app.events import Events
@@ -17,7 +17,6 @@ from heatmap_app.jobs import Job
 from heatmap_app.reader import StoreReader
 from heatmap_app.upkeep import Upkeep, seed_catalogue
 from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
-from pipelines.affect import make_names, make_sentiment
 from pipelines.clock import SystemClock
 from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
@@ -88,7 +87,11 @@ class Runtime:
             return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), upkeep]
         polls = [self._poll_job(source) for source in self.world.sources.values()]
         score_seconds = float(self.settings.poll.score_seconds)
-        return [*polls, Job("score", self._score, every=lambda: score_seconds, first_after=min(15.0, score_seconds)), upkeep]
+        return [
+            *polls,
+            Job("score", self._score, every=lambda: score_seconds, first_after=min(15.0, score_seconds)),
+            upkeep,
+        ]
 
     def _poll_job(self, source: Source) -> Job:
         waits = {"s": float(source.poll_seconds)}
@@ -177,7 +180,11 @@ def _compose(
     settings: Settings, mode: str, store: Store, database: EmbeddedPostgres | None, replay: ReplayPlan | None
 ) -> Runtime:
     world = _world(settings, mode, store, replay)
-    seed_catalogue(store, CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"), "demo" if mode == "demo" else "catalogue")
+    seed_catalogue(
+        store,
+        CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"),
+        "demo" if mode == "demo" else "catalogue",
+    )
     recorder = Recorder(settings.var_path / RECORDINGS, settings.retention.recordings_days) if mode == "live" else None
     refresh = Refresh(
         store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect)
@@ -200,5 +207,3 @@ def _world(settings: Settings, mode: str, store: Store, replay: ReplayPlan | Non
             world = demo_world(settings, store.source_state, None, SystemClock().now())
         return world
     return live_world(settings, store.source_state)
-
-

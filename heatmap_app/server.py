@@ -20,7 +20,6 @@ from fastapi_offline import FastAPIOffline
 from panel.io.fastapi import add_applications
 
 from heatmap_app import api, problems
-from heatmap_app.events import Events
 from heatmap_app.jobs import Schedule
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
@@ -59,7 +58,10 @@ def bind(settings: Settings) -> socket.socket:
 
 def address(settings: Settings, port: int) -> str:
     """The address to print and to put into messages."""
-    return settings.public_url.rstrip("/") or f"http://{'localhost' if settings.host in LOOPBACK else settings.host}:{port}"
+    return (
+        settings.public_url.rstrip("/")
+        or f"http://{'localhost' if settings.host in LOOPBACK else settings.host}:{port}"
+    )
 
 
 def origins(settings: Settings, port: int) -> list[str]:

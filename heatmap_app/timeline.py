@@ -1,4 +1,4 @@
-"""One entity's timeline as a figure: a lane per source, bars per hour, hatching where nobody looked, the usual level as a band."""
+"""One entity's timeline as a figure: a lane per source, bars per hour, hatched where nobody looked, a usual band."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LiveTimeline:
         self._sources: dict[str, Any] = {}
         self._data: dict[str, dict[str, Any]] = {"gaps": _rects(), "usual": _rects(), "bars": _rects()}
         self._span: tuple[datetime, datetime] | None = None
-        self.pane = pn.pane.HoloViews(
+        self.pane = pn.pane.HoloViews(  # type: ignore[no-untyped-call]  # Panel types it half
             self._element(),
             sizing_mode="stretch_width",
             height=LANE_PX * len(SOURCES) + AXIS_PX,
@@ -69,8 +69,8 @@ class LiveTimeline:
         scores = view.item.platforms if view.item else {}
         tops = {source: _top(frame, source, scores.get(source)) for source in SOURCES}
         if not frame.is_empty():
-            first, last = frame["hour"].min(), frame["hour"].max()
-            self._span = (self._x(first), self._x(last) + timedelta(hours=1))
+            hours = frame["hour"].to_list()
+            self._span = (self._x(min(hours)), self._x(max(hours)) + timedelta(hours=1))
         self._data = {
             "gaps": self._gaps(frame),
             "usual": self._usual(scores, tops) if self._span else _rects(),
@@ -95,8 +95,10 @@ class LiveTimeline:
         usual = hv.Rectangles(seed, vdims=dims).opts(color="#566472", line_alpha=0, hooks=[self._keep("usual")])
         bars = hv.Rectangles(seed, vdims=dims).opts(line_alpha=0, tools=[hover], hooks=[self._keep("bars")])
         return hv.Overlay([gaps, usual, bars]).opts(
-            responsive=True, height=LANE_PX * len(SOURCES) + AXIS_PX, yaxis=None, xlabel="", toolbar=None, default_tools=[],
-            show_frame=False, bgcolor=SURFACE, border=0, show_legend=False, ylim=(0, len(SOURCES)), hooks=[self._finish],
+            responsive=True, height=LANE_PX * len(SOURCES) + AXIS_PX, yaxis=None, xlabel="", toolbar=None,
+            default_tools=[],
+            show_frame=False, bgcolor=SURFACE, border=0, show_legend=False, ylim=(0, len(SOURCES)),
+            hooks=[self._finish],
         )  # fmt: skip
 
     def _keep(self, name: str) -> Any:
@@ -128,7 +130,8 @@ class LiveTimeline:
         axis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%a %d", hourmin="%H:%M")
         axis.update(
             axis_line_color="#2A333E", major_tick_line_color="#2A333E", minor_tick_line_color=None, major_tick_in=0,
-            major_tick_out=3, major_label_standoff=4, major_label_text_color="#A3B0BD", major_label_text_font_size="11px",
+            major_tick_out=3, major_label_standoff=4, major_label_text_color="#A3B0BD",
+            major_label_text_font_size="11px",
             major_label_text_font="Inter Variable, system-ui, sans-serif",
         )  # fmt: skip
         axis.ticker.desired_num_ticks = 6

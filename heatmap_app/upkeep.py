@@ -64,7 +64,9 @@ class Upkeep:
         changed = self.tell_domains(now)
         suggested = self.store.save_suggestions(suggest(self.store.aliases()), now)
         pruned = self._prune(now)
-        return f"{changed} domains changed, {suggested} merge suggestions" + (f", {pruned} old rows gone" if pruned else "")
+        return f"{changed} domains changed, {suggested} merge suggestions" + (
+            f", {pruned} old rows gone" if pruned else ""
+        )
 
     def tell_domains(self, now: datetime) -> int:
         """Add up the evidence on every entity that was mentioned lately; how many entities changed their domain."""

@@ -63,7 +63,9 @@ class Driver:
     depend on the machine's speed.
     """
 
-    def __init__(self, refresh: Refresh, sources: Mapping[str, Source], ticks: Iterable[datetime], start: datetime) -> None:
+    def __init__(
+        self, refresh: Refresh, sources: Mapping[str, Source], ticks: Iterable[datetime], start: datetime
+    ) -> None:
         self._refresh, self._sources, self._ticks = refresh, sources, iter(ticks)
         self._next: datetime | None = next(self._ticks, None)
         self.at = start

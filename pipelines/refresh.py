@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 import structlog
@@ -24,7 +25,8 @@ from pipelines.normalize.candidates import CANDIDATES, candidates, find_candidat
 from pipelines.normalize.match import Matcher
 from pipelines.normalize.names import slugify
 from pipelines.record import Recorder
-from pipelines.score import Scored, Scoring, score
+from pipelines.score import score
+from pipelines.score_model import Scored, Scoring
 from pipelines.settings import Settings
 from pipelines.store.scores import ScoreMeta
 from pipelines.store.store import Store
@@ -147,19 +149,18 @@ class Refresh:
     def _discover(self, coverage: pl.DataFrame, scoring: Scoring, now: datetime) -> tuple[str, ...]:
         """Make entities of the names that earned it (SCORING 4), with every text that names them."""
         found = discover(self.store.load_candidates(now - TRAILING, now), coverage, scoring, now)
-        learnt: list[int] = []
-        for row in found.iter_rows(named=True):
-            learnt.append(
-                self.store.discover(
-                    row["canonical"], name=row["name"], slug=slugify(row["name"]), at=now, first_seen=row["first_seen"],
-                    provenance=row["provenance"],
-                )
-            )  # fmt: skip
+        learnt = [self._learn(row, now) for row in found.iter_rows(named=True)]
         if learnt:
             self._matcher = None
             aliases = self.store.aliases().filter(pl.col("entity_id").is_in(learnt))
             self.store.save_matches(Matcher(aliases).match(self.store.load_texts(now - LOOK_BACK, now)))
         return tuple(found["name"])
+
+    def _learn(self, row: Mapping[str, Any], now: datetime) -> int:
+        return self.store.discover(
+            row["canonical"], name=row["name"], slug=slugify(row["name"]), at=now, first_seen=row["first_seen"],
+            provenance=row["provenance"],
+        )  # fmt: skip
 
     def _healthy(self, now: datetime) -> tuple[str, ...]:
         return healthy_platforms(tuple(self.poll_seconds), self.store.last_success(now), self.poll_seconds, now)
