@@ -1,0 +1,5 @@
+"""``python -m heatmap_app`` is ``heatmap``."""
+
+from heatmap_app.cli import main
+
+main()
