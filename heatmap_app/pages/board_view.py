@@ -1,4 +1,4 @@
-"""The board as markup: controls, rows beside the map, hour labels, colour bar. Pure: a view and a state in, HTML out."""
+"""The board as markup: controls, rows beside the map, hour labels, colour bar. Pure: view and state in, HTML out."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ def legend(colour: Colour, view: HeatView, state: ViewState) -> Html:
 def _row(item: HeatItem, state: ViewState) -> Html:
     entity, chosen = item.entity, item.entity.slug == state.entity
     move, move_class = _move(item)
+    name = tag("bdi", entity.name, class_="name", title=entity.name)
     letters = [
         tag("abbr", letter, title=PLATFORM_NAMES[key], class_="on" if _seen(item, key) else "off")
         for key, letter in PLATFORM_LETTERS.items()
@@ -84,7 +85,7 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         "button",
         tag("span", item.rank, class_="rank"),
         tag("span", move, class_=f"move {move_class}"),
-        tag("span", tag("bdi", entity.name, class_="name", title=entity.name), tag("span", entity.kind, class_="kind"), class_="who"),
+        tag("span", name, tag("span", entity.kind, class_="kind"), class_="who"),
         tag("span", class_="map-gap"),
         tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
         tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
@@ -97,8 +98,8 @@ def _row(item: HeatItem, state: ViewState) -> Html:
 def _spoken(item: HeatItem) -> str:
     alert = ", at both gates for two polls" if item.eligible else ""
     return (
-        f"{item.rank}, {item.entity.name}, {item.entity.kind}, HEAT {plain(item.heat)}, velocity {signed(item.velocity_z)} sigma, "
-        f"{item.spread_count} of 3 platforms{alert}"
+        f"{item.rank}, {item.entity.name}, {item.entity.kind}, HEAT {plain(item.heat)}, "
+        f"velocity {signed(item.velocity_z)} sigma, {item.spread_count} of 3 platforms{alert}"
     )
 
 

@@ -21,7 +21,7 @@ EVENT_BYTES = 4_000
 
 
 class Bridge:
-    """Sends regions that changed and hands events to ``on_event(kind, event)``, which runs under the document's lock."""
+    """Sends regions that changed and hands events to ``on_event(kind, event)``, run under the document's lock."""
 
     def __init__(self, doc: Document, on_event: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._on_event = on_event

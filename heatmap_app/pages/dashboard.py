@@ -1,7 +1,7 @@
 """The interactive heatmap: one :class:`Dashboard` per open page, layout once, content reactive.
 
-Everything here runs on Bokeh's worker threads under the session's document lock, so the reader may block; nothing runs on
-the event loop.
+Everything here runs on Bokeh's worker threads under the session's document lock, so the reader may block; nothing runs
+on the event loop.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def dashboard_app(site: Site) -> Callable[[], pn.Template]:
 
     def open_page() -> pn.Template:
         doc = pn.state.curdoc
+        if doc is None:
+            raise RuntimeError("a page opens inside a session only")
         search = pn.state.location.search if pn.state.location else ""
         return Dashboard(site, doc, from_query(search or ""), times(pn.state.cookies.get("et_zone"))).template()
 

@@ -261,8 +261,9 @@ def _picks(items: Sequence[HeatItem], move: bool = False) -> Html:
 
 def _guide(settings: Settings) -> Html:
     heat = settings.heat
+    made = f"{heat.velocity_weight:g} × velocity + {heat.spread_weight:g} × spread + {heat.affect_weight:g} × affect"
     lines = (
-        ("HEAT", f"{heat.velocity_weight:g} × velocity + {heat.spread_weight:g} × spread + {heat.affect_weight:g} × affect, fading with a day's pace after the peak."),
+        ("HEAT", f"{made}, fading after the peak (to about a third in {heat.decay_hours:g} h)."),
         ("Velocity", f"how far the last {settings.velocity.window_hours} h stand above the 7 days before, in σ."),
         ("Spread", "how many of Reddit (R), Trends (T) and TikTok (K) talk about it."),
         ("Affect", "how strongly the words feel, or how split they are."),

@@ -1,4 +1,4 @@
-"""The score opened up, term by term, down to the windows and their mean and deviation (SCORING 2 and 3). Pure markup."""
+"""The score opened up, term by term, down to the windows, their mean and deviation (SCORING 2 and 3). Pure markup."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ def equation(item: HeatItem, settings: Settings) -> Html:
 def why(item: HeatItem, settings: Settings, times: Times) -> Html:
     """One fold per term of the equation, and one for the confidence."""
     decay = math.exp(-item.hours_since_peak / settings.heat.decay_hours)
+    window = settings.velocity.window_hours
     seen = [platform(name) for name, score in item.platforms.items() if score.mentions]
-    parts = item.affect_parts
+    where = f"Seen on {listed(seen) or 'no platform'} in the last {window} h."
+    since, peak = plain(item.hours_since_peak, 1), times.near(item.peak_at, item.peak_at)
     return tag(
         "div",
         _velocity(item, settings),
-        _fold("spread", "Spread", f"{item.spread_count}/3", f"Seen on {listed(seen) or 'no platform'} in the last {settings.velocity.window_hours} h."),
-        _fold("affect", "Affect", plain(item.affect), *_affect(parts)),
+        _fold("spread", "Spread", f"{item.spread_count}/3", where),
+        _fold("affect", "Affect", plain(item.affect), *_affect(item.affect_parts)),
         _fold(
             "freshness", "Freshness", f"× {plain(decay, 3)}",
-            f"Its 7-day peak was at {times.near(item.peak_at, item.peak_at)}, {plain(item.hours_since_peak, 1)} h before this score: "
-            f"exp(−{plain(item.hours_since_peak, 1)} / {settings.heat.decay_hours:g}) = {plain(decay, 3)}.",
+            f"Its 7-day peak was at {peak}, {since} h before this score: exp(−{since}/{settings.heat.decay_hours:g}).",
         ),
         _fold("confidence", "Confidence", plain(item.confidence), _confidence(item)),
         class_="why",
@@ -135,8 +136,9 @@ def _affect(parts: dict[str, float]) -> Iterator[str]:
         yield "No mention in the window has text to read, so affect is 0."
         return
     yield (
-        f"Mean sentiment {signed(parts.get('m', 0.0), 2)} over {n} mentions with text; {parts.get('positive', 0.0):.0%} positive, "
-        f"{parts.get('negative', 0.0):.0%} negative; controversy bonus {plain(parts.get('bonus', 0.0))}. Affect = min(1, |mean| + bonus)."
+        f"Mean sentiment {signed(parts.get('m', 0.0), 2)} over {n} mentions with text; "
+        f"{parts.get('positive', 0.0):.0%} positive, {parts.get('negative', 0.0):.0%} negative; "
+        f"controversy bonus {plain(parts.get('bonus', 0.0))}. Affect = min(1, |mean| + bonus)."
     )
 
 

@@ -48,7 +48,7 @@ def head_state(view: HeatView, times: Times, now: datetime) -> Html:
 
 
 def banner(view: HeatView, problem: str | None, times: Times, now: datetime) -> Html:
-    """What everybody must know before reading on: stale data, or a board that cannot be read. Empty when all is well."""
+    """What everybody must know before reading on: stale data, or a board that cannot be read; else empty."""
     if problem:
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"

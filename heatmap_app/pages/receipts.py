@@ -70,15 +70,20 @@ def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:
         if url
         else tag("span", text, class_="no-link", title="The source gave no link")
     )
+    feed = join(
+        tag("i", class_=f"dot {receipt.source}", aria_hidden="true"),
+        tag("bdi", receipt.feed or platform(receipt.source)),
+    )
+    kind_of_time = "published" if receipt.published_at else "first seen"
     engagement = None if receipt.engagement is None else compact(receipt.engagement)
     return tag(
         "li",
-        tag("time", times.near(when, now), datetime=when.isoformat(), title="published" if receipt.published_at else "first seen"),
-        tag("span", tag("i", class_=f"dot {receipt.source}", aria_hidden="true"), tag("bdi", receipt.feed or platform(receipt.source)), class_="feed", title=f"{platform(receipt.source)}: {receipt.feed}"),
+        tag("time", times.near(when, now), datetime=when.isoformat(), title=kind_of_time),
+        tag("span", feed, class_="feed", title=f"{platform(receipt.source)}: {receipt.feed}"),
         tag("span", title, class_="title"),
         tag("span", engagement or "", class_="engagement", title="engagement" if engagement else None),
         data_key=f"{receipt.source}/{receipt.item_id}/{receipt.observed_at.timestamp():.0f}",
-    )  # fmt: skip
+    )
 
 
 def _nothing(state: ViewState) -> Html:

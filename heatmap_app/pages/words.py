@@ -1,4 +1,4 @@
-"""Numbers and times as the desk reads them: short, signed, in the reader's own time zone. Text only, nothing escaped."""
+"""Numbers and times as the desk reads them: short, signed, in the reader's time zone. Text only, nothing escaped."""
 
 from __future__ import annotations
 

@@ -26,14 +26,33 @@ from pipelines.view import (
 )
 
 START = datetime(2026, 3, 14, 14, 32, 5, tzinfo=UTC)
-NAMES = (
-    ("Odalys Brightwater", "person"), ("The Lantern Keepers", "show"), ("Saint Ferro", "music"), ("Marrow & Vine", "film"),
-    ("Golden Heron Awards", "award"), ("Tamsin Okoro-Vale", "person"), ("Neon Orchard", "music"), ("Saltwater Kings", "show"),
-    ("Juno Castellane", "person"), ("The Ninth Cartographer of the Unreasonably Long Northern Sea", "film"), ("Velvet Static", "music"),
-    ("Ashgrove High", "show"), ("Ilse Marchetti", "person"), ("Kite Season", "song"), ("Dune Parade", "event"),
-    ("Orsolya Finch", "person"), ("Paper Moons", "show"), ("The Copper Saga", "franchise"), ("Rook & Daughters", "show"),
-    ("燈火守護者", "show"), ("Bexley Stone", "person"), ("Midnight Cartel", "film"), ("Harlow Quist", "person"), ("Glass Meridian", "music"),
-)  # fmt: skip
+NAMES = tuple(
+    line.rsplit(" : ", 1)
+    for line in """Odalys Brightwater : person
+The Lantern Keepers : show
+Saint Ferro : music
+Marrow & Vine : film
+Golden Heron Awards : award
+Tamsin Okoro-Vale : person
+Neon Orchard : music
+Saltwater Kings : show
+Juno Castellane : person
+The Ninth Cartographer of the Unreasonably Long Northern Sea : film
+Velvet Static : music
+Ashgrove High : show
+Ilse Marchetti : person
+Kite Season : song
+Dune Parade : event
+Orsolya Finch : person
+Paper Moons : show
+The Copper Saga : franchise
+Rook & Daughters : show
+燈火守護者 : show
+Bexley Stone : person
+Midnight Cartel : film
+Harlow Quist : person
+Glass Meridian : music""".splitlines()
+)
 HOURS = 24
 BASELINE = tuple(6.0 if place != 4 else 12.0 for place in range(13))
 
@@ -41,7 +60,7 @@ BASELINE = tuple(6.0 if place != 4 else 12.0 for place in range(13))
 class SampleReader:
     """Answers like the store would. ``step`` moves the board on; ``names`` may be replaced, for hostile ones."""
 
-    def __init__(self, names: Sequence[tuple[str, str]] = NAMES, mode: str = "demo") -> None:
+    def __init__(self, names: Sequence[Sequence[str]] = NAMES, mode: str = "demo") -> None:
         self.names, self.mode = tuple(names), mode
         self.step, self.stale, self.failing, self.empty = 0, False, False, False
         self.domains: dict[int, str] = {}
@@ -66,9 +85,15 @@ class SampleReader:
         ]
         shown = tuple(replace(item, rank=place) for place, item in enumerate(kept[: filters.limit], start=1))
         return HeatView(
-            as_of=self.now - timedelta(seconds=40), mode=self.mode, stale=self.stale, items=shown, hours=self._hours(),
-            hidden=len(items) - len(kept), baseline_hours=72, sources=self._sources(),
-        )  # fmt: skip
+            as_of=self.now - timedelta(seconds=40),
+            mode=self.mode,
+            stale=self.stale,
+            items=shown,
+            hours=self._hours(),
+            hidden=len(items) - len(kept),
+            baseline_hours=72,
+            sources=self._sources(),
+        )
 
     def entity(self, slug: str) -> EntityView | None:
         self._called("entity")
@@ -76,16 +101,33 @@ class SampleReader:
         if item is None:
             return None
         return EntityView(
-            entity=item.entity, first_seen=item.first_seen, origin="discovered", muted=False,
+            entity=item.entity,
+            first_seen=item.first_seen,
+            origin="discovered",
+            muted=False,
             provenance={
-                "seen_on": ["reddit", "trends"], "velocity_z": 2.4, "at": (self.now - timedelta(hours=3)).isoformat(),
-                "items": [{"source": "reddit", "title": f"{item.entity.name} walks off set mid-scene", "url": "https://example.com/r/1"}],
+                "seen_on": ["reddit", "trends"],
+                "velocity_z": 2.4,
+                "at": (self.now - timedelta(hours=3)).isoformat(),
+                "items": [
+                    {
+                        "source": "reddit",
+                        "title": f"{item.entity.name} walks off set mid-scene",
+                        "url": "https://example.com/r/1",
+                    }
+                ],
             },
-            domain_evidence=({"kind": "feed", "domain": "entertainment", "weight": 2.0, "detail": "r/popculturechat"},
-                             {"kind": "words", "domain": "entertainment", "weight": 0.7, "detail": "set, scene, film"}),
-            item=item, timeline=self._timeline(item.entity.id),
-            related=({"name": self.names[1][0], "slug": "n2", "count": 7}, {"name": self.names[2][0], "slug": "n3", "count": 3}),
-        )  # fmt: skip
+            domain_evidence=(
+                {"kind": "feed", "domain": "entertainment", "weight": 2.0, "detail": "r/popculturechat"},
+                {"kind": "words", "domain": "entertainment", "weight": 0.7, "detail": "set, scene, film"},
+            ),
+            item=item,
+            timeline=self._timeline(item.entity.id),
+            related=(
+                {"name": self.names[1][0], "slug": "n2", "count": 7},
+                {"name": self.names[2][0], "slug": "n3", "count": 3},
+            ),
+        )
 
     def receipts(
         self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
@@ -153,25 +195,48 @@ class SampleReader:
         z = min(4.0, velocity)
         names = ("reddit", "trends", "tiktok")[:spread]
         scores = {
-            name: PlatformScore(z=z, x=24.0, mu=6.4615, s=1.6641, windows=13, baseline_hours=156.0, mentions=9, noise_unit=3.0 if name == "reddit" else 4.0, window_values=BASELINE)
+            name: PlatformScore(
+                z=z,
+                x=24.0,
+                mu=6.4615,
+                s=1.6641,
+                windows=13,
+                baseline_hours=156.0,
+                mentions=9,
+                noise_unit=3.0 if name == "reddit" else 4.0,
+                window_values=BASELINE,
+            )
             for name in names
-        }  # fmt: skip
+        }
         return HeatItem(
-            rank=0, entity=self._ref(number), heat=raw * math.exp(-since / 24), raw=raw, velocity_z=velocity, spread=spread / 3,
-            spread_count=spread, affect=affect, confidence=0.82,
+            rank=0,
+            entity=self._ref(number),
+            heat=raw * math.exp(-since / 24),
+            raw=raw,
+            velocity_z=velocity,
+            spread=spread / 3,
+            spread_count=spread,
+            affect=affect,
+            confidence=0.82,
             confidence_parts={"evidence": 0.79, "baseline": 1.0, "health": 0.667, "agreement": spread / 3},
             affect_parts={"m": -affect, "bonus": 0.02, "n_text": 21, "positive": 0.2, "negative": 0.5},
-            peak_at=self.now - timedelta(hours=since), hours_since_peak=since, eligible=passes and number != 2, passes=passes,
-            gates=Gates(velocity >= 2.5, spread >= 2, passes and number != 2), first_seen=self.now - timedelta(hours=3.2),
-            platforms=scores, trades=TradesStatus(self.now - timedelta(hours=1), 2.4) if number % 4 == 0 else TradesStatus(), history=history,
-        )  # fmt: skip
+            peak_at=self.now - timedelta(hours=since),
+            hours_since_peak=since,
+            eligible=passes and number != 2,
+            passes=passes,
+            gates=Gates(velocity >= 2.5, spread >= 2, passes and number != 2),
+            first_seen=self.now - timedelta(hours=3.2),
+            platforms=scores,
+            trades=TradesStatus(self.now - timedelta(hours=1), 2.4) if number % 4 == 0 else TradesStatus(),
+            history=history,
+        )
 
     def _history(self, number: int, step: int) -> tuple[HistoryPoint, ...]:
         noise = random.Random(number)
         level = 3.9 - 0.19 * number + 1.2 * math.sin(step * 0.9 + number * 1.7) * (step > 0)
         points = []
         for place, hour in enumerate(self._hours()):
-            if number % 6 == 4 and 8 <= place <= 10 or place == 5:
+            if (number % 6 == 4 and 8 <= place <= 10) or place == 5:
                 points.append(HistoryPoint(hour, None, None, None, None))
                 continue
             rise = 1 / (1 + math.exp(-(place - 16 - number % 5) / 2.2))
@@ -201,12 +266,17 @@ class SampleReader:
     def _receipts(self, number: int) -> list[Receipt]:
         name = self.names[number - 1][0]
         texts = (
-            ("reddit", "r/popculturechat", f"{name} walks off set mid-scene and nobody will say why, according to three people who were there", 22_100.0),
+            (
+                "reddit",
+                "r/popculturechat",
+                f"{name} walks off set mid-scene and nobody will say why, according to three people there",
+                22_100.0,
+            ),
             ("trends", "US", name.lower(), 50_000.0),
             ("tiktok", "hashtag", f"#{name.replace(' ', '').lower()}", 1_300_000.0),
             ("reddit", "r/movies", f"What we know about {name} so far", 840.0),
             ("trades", "The Invented Reporter", f"{name}: a source confirms talks", None),
-        )  # fmt: skip
+        )
         found = []
         for place in range(34):
             source, feed, title, engagement = texts[place % len(texts)]
@@ -218,8 +288,27 @@ class SampleReader:
     def _sources(self) -> tuple[SourceHealth, ...]:
         now = self.now
         return (
-            SourceHealth("reddit", "live", "Reddit: live. 212 posts in the last poll.", now - timedelta(seconds=40), now, now + timedelta(seconds=20)),
-            SourceHealth("trends", "live", "Trends: live.", now - timedelta(minutes=6), now, now + timedelta(minutes=4)),
-            SourceHealth("tiktok", "throttled", "TikTok: throttled until 14:40. Showing hashtags up to 14:21.", now - timedelta(minutes=11), now, None, now + timedelta(minutes=8)),
-            SourceHealth("trades", "live", "Trades: live, 6 feeds.", now - timedelta(minutes=9), now, now + timedelta(minutes=1)),
-        )  # fmt: skip
+            SourceHealth(
+                "reddit",
+                "live",
+                "Reddit: live. 212 posts in the last poll.",
+                now - timedelta(seconds=40),
+                now,
+                now + timedelta(seconds=20),
+            ),
+            SourceHealth(
+                "trends", "live", "Trends: live.", now - timedelta(minutes=6), now, now + timedelta(minutes=4)
+            ),
+            SourceHealth(
+                "tiktok",
+                "throttled",
+                "TikTok: throttled until 14:40. Showing hashtags up to 14:21.",
+                now - timedelta(minutes=11),
+                now,
+                None,
+                now + timedelta(minutes=8),
+            ),
+            SourceHealth(
+                "trades", "live", "Trades: live, 6 feeds.", now - timedelta(minutes=9), now, now + timedelta(minutes=1)
+            ),
+        )

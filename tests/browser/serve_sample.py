@@ -1,4 +1,4 @@
-"""Serves the dashboard over :class:`SampleReader` on the product's own kind of hosting; ``python -m tests.browser.serve_sample``."""
+"""Serves the dashboard over a ``SampleReader`` on the product's own kind of hosting; run with ``python -m``."""
 
 from __future__ import annotations
 
@@ -32,19 +32,23 @@ class SampleServer:
         self.app = FastAPI()
         self.app.get("/healthz")(lambda: {"status": "ok"})
         self.panel: Any = add_applications(
-            {"/": dashboard_app(site)}, app=self.app, static_dirs=static_dirs(), unused_session_lifetime_milliseconds=unused_ms,
+            {"/": dashboard_app(site)},
+            app=self.app,
+            static_dirs=static_dirs(),
+            unused_session_lifetime_milliseconds=unused_ms,
             check_unused_sessions_milliseconds=200,
-        )  # fmt: skip
+        )
         self.socket = socket.create_server(("127.0.0.1", port))
         self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop_thread = ""
         self._server = uvicorn.Server(
             uvicorn.Config(self.app, log_level="warning", ws_max_size=2**26, timeout_graceful_shutdown=2)
         )
 
     async def serve(self) -> None:
         """Run until :meth:`stop`."""
-        self.loop = asyncio.get_running_loop()
+        self.loop, self.loop_thread = asyncio.get_running_loop(), threading.current_thread().name
         await self._server.serve(sockets=[self.socket])
 
     def publish(self) -> None:
@@ -68,9 +72,9 @@ class SampleServer:
 
 
 @contextmanager
-def running(reader: SampleReader | None = None, unused_ms: int = 30_000) -> Iterator[SampleServer]:
+def running(reader: SampleReader | None = None, unused_ms: int = 30_000, port: int = 0) -> Iterator[SampleServer]:
     """A server on a free port in a thread of its own, stopped at the end."""
-    server = SampleServer(reader or SampleReader(), unused_ms=unused_ms)
+    server = SampleServer(reader or SampleReader(), port, unused_ms)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

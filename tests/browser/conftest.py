@@ -1,0 +1,54 @@
+"""A Chromium for the page tests: the machine's own, or playwright's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+
+from tests.browser.sample_reader import SampleReader
+from tests.browser.serve_sample import SampleServer, running
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all page tests. Without one: left out on a laptop, a failure with CI=true."""
+    path = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        except Error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip("no Chromium: install it (apt-get install chromium) or run `playwright install chromium`")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server() -> Iterator[SampleServer]:
+    """The dashboard over a fresh sample reader."""
+    with running(SampleReader()) as server:
+        yield server
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A window of its own, at the desk's size, in a zone that is not UTC."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, timezone_id="America/New_York")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty tab."""
+    return context.new_page()
