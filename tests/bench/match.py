@@ -86,9 +86,8 @@ def main() -> None:
     small = items.head(2_000)
     found = matcher.match(items)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(
-        f"{options.titles:,} titles, {options.names:,} names; {os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f},"
-    )
+    print(f"{options.titles:,} titles, {options.names:,} names;")
+    print(f"{os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f},")
     print(f"{platform.machine()}, Python {platform.python_version()}, Polars {pl.__version__}")
     rows = (
         ("Polars' search alone", lambda: texts.select(pl.col("text").str.extract_many(bare))),
