@@ -15,9 +15,9 @@ Pure: frames, constants and T in, frames out. The readings decided where the wor
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from pipelines.score_frames import entities_frame, history_frame, platforms_frame
@@ -46,16 +46,17 @@ def score(
     ``history_hours`` is how many clock hours back the history goes (0: none), for the ``history_top`` hottest
     entities (None: all).
     """
-    prepared = prepare(mentions, scoring, now)
-    parts = [_score_chunk(chunk, coverage, scoring, now, health, history_hours) for chunk in _chunks(prepared)]
+    parts = [
+        _score_chunk(chunk, coverage, scoring, now, health, history_hours)
+        for chunk in _chunks(prepare(mentions, scoring, now))
+    ]
     dtype = mentions.schema["entity"]
     entities = _stacked([part.entities for part in parts], entities_schema(dtype))
-    platforms = _stacked([part.platforms for part in parts], platforms_schema(dtype))
-    history = _stacked([part.history for part in parts], history_schema(dtype))
     entities = entities.sort(["heat", "raw", "entity"], descending=[True, True, False], nulls_last=True)
-    if history_top is not None:
-        history = history.join(entities.head(history_top).select("entity"), on="entity", how="semi")
-    return Scored(now, entities, platforms, history)
+    platforms = _stacked([part.platforms for part in parts], platforms_schema(dtype))
+    shown = entities.select("entity").head(entities.height if history_top is None else history_top)
+    past = [part.history(shown, coverage) for part in parts] if history_hours else []
+    return Scored(now, entities, platforms, _stacked(past, history_schema(dtype)))
 
 
 def velocities(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: Scoring, now: datetime) -> Scored:
@@ -66,7 +67,7 @@ def velocities(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: S
     parts = []
     for chunk in _chunks(prepared):
         current = score_now(chunk, coverage, scoring, now)
-        entities = entities_frame(chunk.entities, current, None, scoring, now, (1, 1))
+        entities = entities_frame(chunk.entities, current, None, scoring, (1, 1))
         parts.append((entities, platforms_frame(chunk.entities, current, scoring)))
     return Scored(
         now,
@@ -76,6 +77,24 @@ def velocities(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: S
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What came of scoring some of the entities."""
+
+    codes: pl.Series
+    entities: pl.DataFrame
+    platforms: pl.DataFrame
+    current: Now
+    hours: Trail
+    scoring: Scoring
+
+    def history(self, shown: pl.DataFrame, coverage: pl.DataFrame | None) -> pl.DataFrame:
+        """The history of those of its entities that are in ``shown``."""
+        which = self.codes.to_frame("entity").with_row_index().join(shown, on="entity", how="semi")["index"]
+        past = history_at(self.hours, self.current, self.scoring, which.cast(pl.Int64).to_numpy())
+        return history_frame(self.codes.gather(which), past, coverage)
+
+
 def _score_chunk(
     mentions: Mentions,
     coverage: pl.DataFrame | None,
@@ -83,13 +102,12 @@ def _score_chunk(
     now: datetime,
     health: tuple[int, int],
     history_hours: int,
-) -> Scored:
-    current: Now = score_now(mentions, coverage, scoring, now)
-    hours: Trail = trail(mentions, coverage, scoring, plan(now, scoring, history_hours), current)
-    entities = entities_frame(mentions.entities, current, hours, scoring, now, health)
+) -> _Chunk:
+    current = score_now(mentions, coverage, scoring, now)
+    hours = trail(mentions, coverage, scoring, plan(now, scoring, history_hours), current)
+    entities = entities_frame(mentions.entities, current, hours, scoring, health)
     platforms = platforms_frame(mentions.entities, current, scoring)
-    history = history_frame(mentions.entities, history_at(hours, current, scoring), coverage, now, entities)
-    return Scored(now, entities, platforms, history)
+    return _Chunk(mentions.entities, entities, platforms, current, hours, scoring)
 
 
 def _chunks(mentions: Mentions) -> Iterator[Mentions]:
@@ -102,14 +120,13 @@ def _chunks(mentions: Mentions) -> Iterator[Mentions]:
         stop = min(start + CHUNK, count)
         yield Mentions(
             mentions.entities[start:stop],
-            _of_entities(mentions.events, start, stop),
-            _of_entities(mentions.levels, start, stop),
+            tuple(_of_entities(rows, start, stop) for rows in mentions.platforms),
         )
 
 
 def _of_entities(rows: Rows, start: int, stop: int) -> Rows:
     part = rows.take((rows.entity >= start) & (rows.entity < stop))
-    return Rows(part.entity - np.int32(start), part.source, part.at, part.until, part.weight, part.sentiment)
+    return replace(part, entity=part.entity - start)
 
 
 def _stacked(parts: list[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:

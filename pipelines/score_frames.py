@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import numpy as np
 import polars as pl
 
@@ -20,7 +18,6 @@ def entities_frame(
     current: Now,
     hours: Trail | None,
     scoring: Scoring,
-    now: datetime,
     health: tuple[int, int],
 ) -> pl.DataFrame:
     """One row an entity that some platform knows, unordered; without ``hours`` the peak is ``now``."""
@@ -55,8 +52,8 @@ def entities_frame(
 
 def _confidence_parts(current: Now, scoring: Scoring, health: tuple[int, int]) -> dict[str, Floats]:
     n = current.mentions.sum(axis=0)
-    present = np.array([part.present[0] for part in current.platforms])
-    windows = np.array([part.windows[0] for part in current.platforms])
+    present = np.array([part.present for part in current.platforms])
+    windows = np.array([part.windows for part in current.platforms])
     used = np.where(present, windows, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     healthy, enabled = health
     return {
@@ -74,18 +71,18 @@ def platforms_frame(entities: pl.Series, current: Now, scoring: Scoring) -> pl.D
 
 def _platform(entities: pl.Series, current: Now, i: int, scoring: Scoring) -> pl.DataFrame:
     part, name = current.platforms[i], PLATFORMS[i]
-    here = np.flatnonzero(part.present[0])
-    values = np.stack([value[0, here] for value in part.values], axis=1)
+    here = np.flatnonzero(part.present)
+    values = np.stack([value[here] for value in part.values], axis=1)
     if current.factor is not None:
         values[:, current.factor[:, i] == 0.0] = np.nan
-    windows = part.windows[0, here]
+    windows = part.windows[here]
     columns = {
         "entity": entities.gather(here),
         "source": pl.repeat(name, len(here), eager=True),
-        "z": part.z[0, here],
-        "x": part.x[0, here],
-        "mu": part.mu[0, here],
-        "s": part.s[0, here],
+        "z": part.z[here],
+        "x": part.x[here],
+        "mu": part.mu[here],
+        "s": part.s[here],
         "windows": windows,
         "baseline_hours": windows * float(scoring.window_hours),
         "mentions": current.mentions[i, here],
@@ -102,29 +99,26 @@ def _lists(values: Floats) -> pl.Series:
     return flat.reshape(values.shape).arr.to_list() if len(values) else pl.Series(dtype=pl.List(pl.Float64))
 
 
-def history_frame(
-    entities: pl.Series, past: HistoryArrays, coverage: pl.DataFrame | None, now: datetime, scored: pl.DataFrame
-) -> pl.DataFrame:
-    """The history of the entities in ``scored``; all null in a clock hour in which no platform was polled."""
+def history_frame(entities: pl.Series, past: HistoryArrays, coverage: pl.DataFrame | None) -> pl.DataFrame:
+    """The history of ``entities``; all null in a clock hour in which no platform was polled."""
     schema = history_schema(entities.dtype)
     count, width = past.raw.shape
-    if not count or not width:
+    if not width:
         return pl.DataFrame(schema=schema)
     hours = (past.instants + HOUR - 1) // HOUR * HOUR - HOUR
     frame = pl.DataFrame(
         {
-            "entity": pl.concat([entities] * count),
-            "hour": pl.Series(np.repeat(hours, width)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-            "heat": past.heat.ravel(),
-            "raw": past.raw.ravel(),
-            "velocity_z": past.velocity.ravel(),
-            "spread_count": past.spread.ravel(),
-            "affect": past.affect.ravel(),
+            "entity": entities.gather(np.repeat(np.arange(width), count)),
+            "hour": pl.Series(np.tile(hours, width)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            "heat": past.heat.T.ravel(),
+            "raw": past.raw.T.ravel(),
+            "velocity_z": past.velocity.T.ravel(),
+            "spread_count": past.spread.T.ravel(),
+            "affect": past.affect.T.ravel(),
         }
-    ).join(scored.select("entity"), on="entity", how="semi")
+    )
     if coverage is not None:
         looked = np.unique(np.concatenate([polled_hours(coverage, name) for name in PLATFORMS]))
         seen = pl.col("hour").dt.timestamp("us").is_in(looked.tolist())
-        values = pl.exclude("entity", "hour")
-        frame = frame.with_columns(pl.when(seen).then(values))
-    return frame.cast(schema).sort("entity", "hour")
+        frame = frame.with_columns(pl.when(seen).then(pl.exclude("entity", "hour")))
+    return frame.cast(schema)

@@ -1,236 +1,122 @@
-"""Rows poured into hours: the grids that ``score_velocity`` and the affect read (SCORING 1 and 3).
+"""One platform's rows poured into hours: the grids that ``score_velocity`` reads (SCORING 1).
 
-A grid is anchored at T (for the score itself) or at full hours (for the search for the peak); ``first`` is the instant
-at which its first row ends. A level source's clock hour counts as a whole where its last sighting falls, by its
-largest ``w``: a sighting exactly on the hour opens the clock hour that begins there, is all that is seen of it at that
-instant, and goes with the rest of that hour afterwards.
+A grid ends at T (for the score itself) or at a full hour (for the search for the peak). A level source's clock hour
+counts as a whole where its last sighting falls, by its largest ``w``: a sighting exactly on the hour opens the clock
+hour that begins there, is all that is seen of it at that instant, and goes with the rest of that hour afterwards.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.model import PLATFORMS
-from pipelines.score_model import Scoring
-from pipelines.score_rows import FOREVER, HOUR, Codes, Floats, Ints, Mentions, Rows
+from pipelines.model import SourceKind
+from pipelines.score_rows import FOREVER, HOUR, Floats, Ints, Rows
 from pipelines.score_velocity import Passing
-
-_SHIFT = float(1 << 26)
-"""Two counts in one float64, exactly, while both stay below 67 million."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """``size`` hours that end at ``first``, ``first + 1h``, ...; of ``width`` entities."""
+    """``size`` hours, the last of which ends at ``last`` (microseconds); of ``width`` entities."""
 
-    first: int
+    last: int
     size: int
     width: int
 
     @property
-    def last(self) -> int:
-        """The instant at which the last hour ends."""
-        return self.first + (self.size - 1) * HOUR
+    def first(self) -> int:
+        """The instant at which the first hour ends."""
+        return self.last - (self.size - 1) * HOUR
+
+    @property
+    def ends(self) -> Ints:
+        """The instants at which the hours end."""
+        return self.first + np.arange(self.size, dtype=np.int64) * HOUR
 
     def hour(self, at: Ints) -> Ints:
-        """Which row an instant falls into."""
-        return ceil_hours(at, self.first)
+        """Which hour an instant falls into; negative before the first."""
+        return -((self.first - at) // HOUR)
 
-
-def ceil_hours(at: Ints, first: int) -> Ints:
-    """Hours from ``first`` to the end of the hour an instant falls into."""
-    return -((first - at) // HOUR)
+    def cells(self, at: Ints, entity: Ints) -> Ints:
+        """Hour and entity as one index; ``at`` is in order and within the hours."""
+        counts = np.diff(np.searchsorted(at, self.ends, side="right"), prepend=0)
+        return np.repeat(np.arange(self.size, dtype=np.int64) * self.width, counts) + entity
 
 
 @dataclass(frozen=True, slots=True)
 class HourGrid:
-    """Volumes (hours, platforms, entities), and what on-the-hour sightings add to the current window alone."""
+    """Volumes (hours, entities), and what sightings add to the current window alone (same shape, None: nothing)."""
 
     volume: Floats
-    extra: Floats | None
+    extra: Floats | None = None
 
 
-def hour_grid(mentions: Mentions, anchor: Anchor) -> HourGrid:
-    """All rows that last until T, by hour, platform and entity."""
-    shape = (anchor.size, len(PLATFORMS), anchor.width)
-    events = mentions.events.between(anchor.first - HOUR, anchor.last)
-    lasting = events.until == FOREVER
-    if not lasting.all():
-        events = events.take(lasting)
-    volume = _sums(_cells(events, anchor), events.weight, int(np.prod(shape))).reshape(shape)
-    if not len(mentions.levels):
-        return HourGrid(volume, None)
-    levels, extra = _level_hours(mentions.levels, anchor, shape)
-    volume += levels
-    return HourGrid(volume, extra)
+def hour_grid(rows: Rows, anchor: Anchor) -> HourGrid:
+    """What every hour of ``anchor`` holds of the rows that last until T (of all sightings, for a level source)."""
+    return _level_hours(rows, anchor) if rows.kind == SourceKind.LEVEL else _event_hours(rows.lasting(), anchor)
 
 
-def _sums(cells: Ints | Codes, weights: Floats | NDArray[np.bool_], size: int) -> Floats:
-    return np.bincount(cells, weights=weights, minlength=size).astype(np.float64, copy=False)  # of nothing: integers
+def _event_hours(rows: Rows, anchor: Anchor) -> HourGrid:
+    volume = np.zeros((anchor.size, anchor.width))
+    for hour, part in enumerate(hourly(rows, anchor)):
+        if part.stop > part.start:
+            volume[hour] = np.bincount(rows.entity[part], weights=rows.weight[part], minlength=anchor.width)
+    return HourGrid(volume)
 
 
-def _cells(rows: Rows, anchor: Anchor) -> Ints:
-    return (anchor.hour(rows.at) * len(PLATFORMS) + rows.source) * anchor.width + rows.entity
+def hourly(rows: Rows, anchor: Anchor) -> list[slice]:
+    """Where the rows of each hour ``(end - 1h, end]`` stand."""
+    bounds = np.searchsorted(rows.at, np.append(anchor.first - HOUR, anchor.ends), side="right")
+    return [slice(int(lo), int(hi)) for lo, hi in pairwise(bounds)]
 
 
-def _level_hours(rows: Rows, anchor: Anchor, shape: tuple[int, int, int]) -> tuple[Floats, Floats | None]:
-    """Each clock hour's largest weight, in the row where its last sighting falls; and the extra.
+def _level_hours(rows: Rows, anchor: Anchor) -> HourGrid:
+    """Each clock hour's largest weight, in the hour of the grid in which its last sighting falls.
 
-    The grid cuts each clock hour in an early part, which ends one of its rows, and a late part, which begins the next;
-    so one more row is needed in front, for the early part of the clock hour that the first row begins in.
+    The grid cuts each clock hour in an early part, which ends one of its hours, and a late part, which begins the
+    next. One hour more is needed in front, for the early part of the clock hour that the first one begins in.
     """
-    anchor = Anchor(anchor.first - HOUR, anchor.size + 1, anchor.width)
-    shape = (anchor.size, *shape[1:])
-    rows = rows.between(anchor.first - HOUR, anchor.last)
-    late_part = rows.at % HOUR > anchor.first % HOUR
-    late = _largest(rows if late_part.all() else rows.take(late_part), anchor, shape)
-    if late_part.all():
-        return late[1:], None
-    early = _largest(rows.take(~late_part), anchor, shape)
-    extra = np.zeros_like(early)
-    goes_on = late[1:] > 0
-    extra[:-1][goes_on] = early[:-1][goes_on]
-    np.maximum(late[1:], early[:-1], out=late[1:], where=goes_on)
-    early -= extra
-    late += early
-    return late[1:], extra[1:] if extra.any() else None
+    wide = Anchor(anchor.last, anchor.size + 1, anchor.width)
+    volume = np.zeros((wide.size, wide.width))
+    extra: Floats | None = None
+    opened: Floats | None = None
+    opens = np.searchsorted(rows.at, wide.ends // HOUR * HOUR, side="left")
+    for hour, part in enumerate(hourly(rows, wide)):
+        opening = max(int(opens[hour]), part.start)
+        late = _largest(rows, slice(part.start, opening), wide.width)
+        if opened is not None and hour:
+            stays = opened if late is None else np.where(late > 0, 0.0, opened)
+            volume[hour - 1] += stays
+            if late is not None:
+                np.maximum(late, opened, out=late, where=late > 0)
+                extra = np.zeros_like(volume) if extra is None else extra
+                extra[hour - 1] = opened - stays
+        if late is not None:
+            volume[hour] = late
+        opened = _largest(rows, slice(opening, part.stop), wide.width)
+    if opened is not None:
+        volume[-1] += opened
+    return HourGrid(volume[1:], None if extra is None else extra[1:])
 
 
-def _largest(rows: Rows, anchor: Anchor, shape: tuple[int, int, int]) -> Floats:
-    grid = np.zeros(int(np.prod(shape)))
-    np.maximum.at(grid, _cells(rows, anchor), rows.weight)
-    return grid.reshape(shape)
+def _largest(rows: Rows, part: slice, width: int) -> Floats | None:
+    if part.stop <= part.start:
+        return None
+    largest = np.zeros(width)
+    np.maximum.at(largest, rows.entity[part], rows.weight[part])
+    return largest
 
 
-def passing_rows(events: Rows, anchor: Anchor, times: int) -> dict[int, Passing]:
-    """Per platform, the events that a newer row replaced before T but not before some hour of ``anchor`` passed.
-
-    ``times`` is how many of the anchor's last hours are scored.
-    """
-    start_of_scoring = anchor.size - times
-    gone = events.take(events.until < FOREVER)
-    start = anchor.hour(gone.at) - start_of_scoring
-    stop = anchor.hour(gone.until) - start_of_scoring
+def passing_rows(rows: Rows, anchor: Anchor, times: int) -> Passing | None:
+    """Events that a newer row replaced before T, but not before some of the last ``times`` hours of ``anchor``."""
+    if rows.kind == SourceKind.LEVEL:
+        return None
+    gone = rows.take(rows.until < FOREVER)
+    offset = anchor.size - times
+    start, stop = anchor.hour(gone.at) - offset, anchor.hour(gone.until) - offset
     seen = stop > np.maximum(start, 0)
-    found: dict[int, Passing] = {}
-    for source in np.unique(gone.source[seen]):
-        of = seen & (gone.source == source)
-        found[int(source)] = Passing(start[of], stop[of], gone.entity[of].astype(np.int64), gone.weight[of])
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Feeling:
-    """Sums over the mentions with text of some window: weighted sentiment, weight, and three counts."""
-
-    weighted: Floats
-    weight: Floats
-    count: Floats
-    positive: Floats
-    negative: Floats
-
-    def affect(self, scoring: Scoring) -> Floats:
-        """``min(1, |m| + bonus)``; 0 where there is no text."""
-        return np.minimum(1.0, np.abs(self.mean()) + self.bonus(scoring))
-
-    def mean(self) -> Floats:
-        """``m``, 0 where there is no text."""
-        some = self.count > SOME
-        return np.where(some, self.weighted / np.where(some, self.weight, 1.0), 0.0)
-
-    def share(self, part: Floats) -> Floats:
-        """``part`` of the mentions with text, 0 where there are none."""
-        return part / np.maximum(self.count, 1.0)
-
-    def bonus(self, scoring: Scoring) -> Floats:
-        """The reward for a split, where there are more than ``controversy_floor`` mentions with text."""
-        split = 2.0 * np.minimum(self.share(self.positive), self.share(self.negative))
-        return np.where(self.count > scoring.controversy_floor, scoring.controversy_weight * split, 0.0)
-
-
-SOME = 0.5
-
-
-def feeling_grid(mentions: Mentions, anchor: Anchor, scoring: Scoring) -> Floats:
-    """Changes of :class:`Feeling` from hour to hour: (4, hours, entities); :func:`feeling` reads it.
-
-    A row is in the window from the hour it is seen until a newer one replaces it or it is ``window_hours`` old.
-    """
-    shape = (anchor.size, anchor.width)
-    grid = np.zeros((4, anchor.size * anchor.width))
-    for rows in (mentions.events, mentions.levels):
-        _pour_feeling(grid, rows, anchor, scoring)
-    return grid.reshape(4, *shape)
-
-
-def _pour_feeling(grid: Floats, rows: Rows, anchor: Anchor, scoring: Scoring) -> None:
-    rows = with_text(rows.between(anchor.first - scoring.window_hours * HOUR, anchor.last))
-    start: Ints = np.maximum(anchor.hour(rows.at), 0)
-    stop = anchor.hour(np.minimum(rows.until, rows.at + scoring.window_hours * HOUR))
-    seen = stop > start
-    if not seen.all():
-        rows, start, stop = rows.take(seen), start[seen], stop[seen]
-    values: tuple[Floats | None, ...] = (rows.weight * rows.sentiment, rows.weight, None, _signs(rows, scoring))
-    _add(grid, start * anchor.width + rows.entity, values, 1)
-    ends = stop < anchor.size
-    gone = tuple(None if value is None else value[ends] for value in values)
-    _add(grid, (stop * anchor.width + rows.entity)[ends], gone, -1)
-
-
-def _signs(rows: Rows, scoring: Scoring) -> Floats:
-    return (rows.sentiment >= scoring.positive) + _SHIFT * (rows.sentiment <= scoring.negative)
-
-
-def _add(grid: Floats, cells: Ints, values: tuple[Floats | None, ...], sign: int) -> None:
-    for i, value in enumerate(values):
-        grid[i] += sign * np.bincount(cells, weights=value, minlength=grid.shape[1])
-
-
-def with_text(rows: Rows) -> Rows:
-    """The rows that have a sentiment."""
-    known = ~np.isnan(rows.sentiment)
-    return rows if known.all() else rows.take(known)
-
-
-def feeling(changes: Floats) -> Feeling:
-    """Running totals of ``changes`` (4, hours, entities)."""
-    weighted, weight, count, signs = np.cumsum(changes, axis=1)
-    negative = np.floor(signs / _SHIFT)
-    return Feeling(weighted, weight, count, signs - negative * _SHIFT, negative)
-
-
-def current_feeling(rows: Rows, width: int, scoring: Scoring) -> Feeling:
-    """The same for the rows of one window, each entity once."""
-    rows = with_text(rows)
-
-    def total(values: Floats | NDArray[np.bool_]) -> Floats:
-        return _sums(rows.entity, values, width)
-
-    return Feeling(
-        weighted=total(rows.weight * rows.sentiment),
-        weight=total(rows.weight),
-        count=total(np.ones(len(rows))),
-        positive=total(rows.sentiment >= scoring.positive),
-        negative=total(rows.sentiment <= scoring.negative),
-    )
-
-
-def current_rows(mentions: Mentions, now: int, scoring: Scoring) -> tuple[Rows, Rows]:
-    """The mentions of the window that ends ``now``, each by the row that stands for it: events, levels."""
-    start = now - scoring.window_hours * HOUR
-    events, levels = mentions.events.between(start, now), mentions.levels.between(start, now)
-    return events.take(events.until == FOREVER), levels.take(levels.until == FOREVER)
-
-
-def count_pairs(parts: tuple[Rows, ...], width: int) -> NDArray[np.int64]:
-    """How many rows each platform and entity has: (platforms, entities)."""
-    size = len(PLATFORMS) * width
-    counts = sum((np.bincount(_pairs(rows, width), minlength=size) for rows in parts), start=np.zeros(size, np.int64))
-    return counts.reshape(len(PLATFORMS), width)
-
-
-def _pairs(rows: Rows, width: int) -> Codes | Ints:
-    return rows.source.astype(np.int64) * width + rows.entity
+    if not seen.any():
+        return None
+    return Passing(start[seen], stop[seen], gone.entity[seen], gone.weight[seen])

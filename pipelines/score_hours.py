@@ -12,16 +12,16 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from pipelines.model import PLATFORMS
-from pipelines.score_grid import Anchor, HourGrid, feeling, feeling_grid, hour_grid, passing_rows
+from pipelines.score_feeling import FeelingHours, feeling_hours
+from pipelines.score_grid import Anchor, HourGrid, hour_grid, passing_rows
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now, raw_score
 from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
-from pipelines.score_velocity import SEEN, Coverage, Passing, Volumes, combined, velocity
+from pipelines.score_velocity import Coverage, Flags, Passing, Volumes, combined, velocity_over
 
-BLOCK = 128
+BLOCK = 160
 """Entities a thread works on at once, so that its arrays stay in the processor's cache."""
 
 TIE = 1e-9
@@ -56,34 +56,33 @@ def plan(now: datetime, scoring: Scoring, history_hours: int) -> Plan:
     peak = (last - oldest) // HOUR + 1
     history = max(history_hours - 1, 0)
     times = max(peak, history + scoring.peak_hours - 1 if history else 0)
-    return Plan(last, times, peak, history if history_hours else -1, scoring.peak_hours)
+    return Plan(last, times, peak, history, scoring.peak_hours)
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Scores at the hours of ``plan``. ``peak_at`` (microseconds) has one value an entity; the rest is
-    (history hours, entities), NaN or -1 where no platform knew the entity; ``peaks`` is each hour's own peak."""
+    """Scores at the hours of ``plan``: ``raw`` (times, entities), -inf where no platform knew the entity; ``velocity``,
+    ``spread`` and ``affect`` (history hours, entities); ``peak_at`` (microseconds), one an entity."""
 
     plan: Plan
     peak_at: Ints
     raw: Floats
     velocity: Floats
-    spread: NDArray[np.int64]
+    spread: Ints
     affect: Floats
-    peaks: Ints
 
 
 def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, hours: Plan, current: Now) -> Trail:
     """Score all entities at all hours of ``hours``; ``current`` takes part in the search for the peak."""
     width = len(mentions.entities)
     size = hours.times + scoring.trailing_hours - 1
-    anchor = Anchor(hours.last - (size - 1) * HOUR, size, width)
+    anchor = Anchor(hours.last, size, width)
     work = _Work(
         hours,
         scoring,
-        hour_grid(mentions, anchor),
-        passing_rows(mentions.events, anchor, hours.times),
-        feeling_grid(mentions, Anchor(hours.last - (hours.times - 1) * HOUR, hours.times, width), scoring),
+        tuple(hour_grid(rows, anchor) for rows in mentions.platforms),
+        tuple(passing_rows(rows, anchor, hours.times) for rows in mentions.platforms),
+        feeling_hours(mentions.platforms, Anchor(hours.last, hours.times, width), scoring),
         Coverage.of(coverage, hours.instants, scoring),
         np.where(current.present, current.raw, -np.inf),
         current.at,
@@ -96,7 +95,7 @@ def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, h
         np.concatenate([part.peak_at for part in parts]),
         *(
             np.concatenate([getattr(part, name) for part in parts], axis=1)
-            for name in ("raw", "velocity", "spread", "affect", "peaks")
+            for name in ("raw", "velocity", "spread", "affect")
         ),
     )
 
@@ -107,9 +106,9 @@ class _Work:
 
     hours: Plan
     scoring: Scoring
-    grid: HourGrid
-    passing: dict[int, Passing]
-    feelings: Floats
+    grids: tuple[HourGrid, ...]
+    passing: tuple[Passing | None, ...]
+    feelings: FeelingHours
     coverage: Coverage | None
     raw_now: Floats
     now: int
@@ -118,14 +117,14 @@ class _Work:
 def _block(work: _Work, part: slice) -> Trail:
     scoring, hours = work.scoring, work.hours
     fast, spread, known = _velocities(work, part)
-    affect = feeling(work.feelings[:, :, part]).affect(scoring)
+    affect = work.feelings.feeling(part).affect(scoring)
     raw = np.where(known, raw_score(fast, spread, affect, scoring), -np.inf)
     peak_at = _peak(raw[hours.times - hours.peak :], work.raw_now[part], hours.last, work.now)
-    kept = slice(hours.times - max(hours.history, 0), hours.times)
-    return Trail(hours, peak_at, raw[kept], fast[kept], spread[kept], affect[kept], _own_peaks(raw, hours))
+    kept = slice(hours.times - hours.history, hours.times)
+    return Trail(hours, peak_at, raw, fast[kept], spread[kept], affect[kept])
 
 
-def _velocities(work: _Work, part: slice) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+def _velocities(work: _Work, part: slice) -> tuple[Floats, Ints, Flags]:
     """Combined velocity, spread count and whether any platform knows the entity: (times, entities of the block)."""
     times, scoring = work.hours.times, work.scoring
     shape = (times, part.stop - part.start)
@@ -136,9 +135,12 @@ def _velocities(work: _Work, part: slice) -> tuple[Floats, NDArray[np.int64], ND
         volumes, columns = _volumes(work, i, part)
         if len(columns):
             factor = None if work.coverage is None else work.coverage.for_source(i)
-            found = velocity(volumes, factor, scoring.noise_units[name], scoring)
-            z[:, columns], present[:, columns] = found.z, found.present
-            spread[:, columns] += found.x > SEEN
+            found = velocity_over(volumes, factor, scoring.noise_units[name], scoring)
+            if len(columns) == shape[1]:
+                z, present = found.z, found.present
+            else:
+                z[:, columns], present[:, columns] = found.z, found.present
+            spread[:, columns] += found.seen
         zs.append(z)
         presents.append(present)
     return combined(zs, presents, scoring), spread, np.any(presents, axis=0)
@@ -146,10 +148,13 @@ def _velocities(work: _Work, part: slice) -> tuple[Floats, NDArray[np.int64], ND
 
 def _volumes(work: _Work, source: int, part: slice) -> tuple[Volumes, Ints]:
     """One platform's volumes of those entities of a block that it has at all, and which these are."""
-    grid = work.grid.volume[:, source, part]
-    extra = None if work.grid.extra is None else work.grid.extra[-work.hours.times :, source, part]
+    whole = work.grids[source]
+    grid = whole.volume[:, part]
+    extra = None if whole.extra is None else whole.extra[-work.hours.times :, part]
     some = grid.any(axis=0)
-    passing = work.passing.get(source)
+    passing = work.passing[source]
+    if passing is None and some.all():
+        return Volumes(grid, work.hours.times, extra), np.arange(len(some))
     if passing is not None:
         inside = (passing.column >= part.start) & (passing.column < part.stop)
         some[passing.column[inside] - part.start] = True
@@ -172,7 +177,7 @@ def _peak(raw: Floats, raw_now: Floats, last: int, now: int) -> Ints:
 
 def _own_peaks(raw: Floats, hours: Plan) -> Ints:
     """The peak as of each history hour, among the ``peak_hours`` full hours that end with it: (hours, entities)."""
-    peaks = np.empty((max(hours.history, 0), raw.shape[1]), dtype=np.int64)
+    peaks = np.empty((hours.history, raw.shape[1]), dtype=np.int64)
     for i in range(len(peaks)):
         stop = hours.times - len(peaks) + i + 1
         span = raw[stop - hours.peak_hours : stop]
@@ -183,34 +188,36 @@ def _own_peaks(raw: Floats, hours: Plan) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class HistoryArrays:
-    """History of all entities: ``instants`` (microseconds, ascending) and (hours, entities) of everything else."""
+    """History of some entities: ``instants`` (microseconds, ascending) and (hours, entities) of everything else."""
 
     instants: Ints
     heat: Floats
     raw: Floats
     velocity: Floats
-    spread: NDArray[np.int64]
+    spread: Ints
     affect: Floats
 
 
-def history_at(hours: Trail, current: Now, scoring: Scoring) -> HistoryArrays:
-    """The history with T itself as its last hour; zeros where no platform knew the entity. Empty if not planned."""
+def history_at(hours: Trail, current: Now, scoring: Scoring, which: Ints) -> HistoryArrays:
+    """The history of the entities ``which``, with T itself as its last hour; zeros where no platform knew one."""
     count = hours.plan.history
-    if count < 0:
-        none = np.zeros((0, len(hours.peak_at)))
-        return HistoryArrays(np.zeros(0, dtype=np.int64), none, none, none, none.astype(np.int64), none)
     instants = np.append(hours.plan.last - np.arange(count - 1, -1, -1, dtype=np.int64) * HOUR, current.at)
-    raw = np.vstack([hours.raw, current.raw])
-    peaks = np.vstack([hours.peaks, hours.peak_at])
-    known = np.vstack([np.isfinite(hours.raw), current.present])
+    raw = hours.raw[:, which]
+    peaks = np.vstack([_own_peaks(raw, hours.plan), hours.peak_at[which]])
+    raw = np.vstack([raw[len(raw) - count :], np.where(current.present, current.raw, -np.inf)[which]])
+    known = np.isfinite(raw)
     raw = np.where(known, raw, 0.0)
+
+    def values(past: Floats | Ints, last: Floats | Ints) -> Floats:
+        return np.where(known, np.vstack([past[:, which], last[which]]), 0.0)
+
     return HistoryArrays(
         instants,
         raw * decay(instants[:, None] - peaks, scoring),
         raw,
-        np.where(known, np.vstack([hours.velocity, current.velocity]), 0.0),
-        np.where(known, np.vstack([hours.spread, current.spread]), 0),
-        np.where(known, np.vstack([hours.affect, current.affect]), 0.0),
+        values(hours.velocity, current.velocity),
+        values(hours.spread, current.spread).astype(np.int64),
+        values(hours.affect, current.affect),
     )
 
 

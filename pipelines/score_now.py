@@ -7,80 +7,57 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from pipelines.model import PLATFORMS
-from pipelines.score_grid import Anchor, Feeling, count_pairs, current_feeling, current_rows, hour_grid
+from pipelines.score_feeling import Feeling, current_feeling
+from pipelines.score_grid import Anchor, hour_grid
 from pipelines.score_model import Scoring
-from pipelines.score_rows import HOUR, Floats, Mentions, Rows, micros
-from pipelines.score_velocity import SEEN, Coverage, Velocity, Volumes, combined, velocity
+from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
+from pipelines.score_velocity import SEEN, Coverage, Flags, Velocity, combined, velocity_at
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """All entities at T. ``platforms`` has one :class:`Velocity` a platform, of shape (1, entities); ``factor`` the
-    coverage factors (windows, platforms) or None; the other arrays have one value an entity."""
+    """All entities at T. ``platforms`` has one :class:`Velocity` a platform, ``factor`` the coverage factors
+    (windows, platforms) or None, ``mentions`` the distinct ones of the window (platforms, entities); everything else
+    has one value an entity."""
 
     at: int
     platforms: tuple[Velocity, ...]
     factor: Floats | None
-    present: NDArray[np.bool_]
+    present: Flags
     velocity: Floats
-    spread: NDArray[np.int64]
+    spread: Ints
     feeling: Feeling
     affect: Floats
     raw: Floats
-    mentions: NDArray[np.int64]
+    mentions: Ints
 
 
 def score_now(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, now: datetime) -> Now:
     """Velocity, spread, affect and raw of every entity at ``now``."""
     at, width = micros(now), len(mentions.entities)
-    anchor = Anchor(at - (scoring.trailing_hours - 1) * HOUR, scoring.trailing_hours, width)
-    grid = hour_grid(mentions, anchor)
     covered = Coverage.of(coverage, np.array([at]), scoring)
+    factor = None if covered is None else covered.factor[0]
+    anchor = Anchor(at, scoring.trailing_hours, width)
     platforms = tuple(
-        velocity(
-            Volumes(grid.volume[:, i], 1, None if grid.extra is None else grid.extra[-1:, i]),
-            None if covered is None else covered.for_source(i),
-            scoring.noise_units[name],
-            scoring,
-            keep=True,
+        velocity_at(
+            hour_grid(rows, anchor).volume, None if factor is None else factor[:, i], scoring.noise_units[name], scoring
         )
-        for i, name in enumerate(PLATFORMS)
+        for i, (name, rows) in enumerate(zip(PLATFORMS, mentions.platforms, strict=True))
     )
-    fast = combined([part.z[0] for part in platforms], [part.present[0] for part in platforms], scoring)
-    spread = np.sum([part.x[0] > SEEN for part in platforms], axis=0).astype(np.int64)
-    rows = current_rows(mentions, at, scoring)
-    felt = current_feeling(_both(rows), width, scoring)
+    present = np.array([part.present for part in platforms])
+    fast = combined([part.z for part in platforms], list(present), scoring)
+    spread = np.sum([part.x > SEEN for part in platforms], axis=0).astype(np.int64)
+    rows = [rows.between(at - scoring.window_hours * HOUR, at).lasting() for rows in mentions.platforms]
+    felt = current_feeling(rows, width, scoring)
     affect = felt.affect(scoring)
-    return Now(
-        at=at,
-        platforms=platforms,
-        factor=None if covered is None else covered.factor[0],
-        present=np.any([part.present[0] for part in platforms], axis=0),
-        velocity=fast,
-        spread=spread,
-        feeling=felt,
-        affect=affect,
-        raw=raw_score(fast, spread, affect, scoring),
-        mentions=count_pairs(rows, width),
-    )
+    counts = np.array([np.bincount(part.entity, minlength=width) for part in rows])
+    raw = raw_score(fast, spread, affect, scoring)
+    return Now(at, platforms, factor, present.any(axis=0), fast, spread, felt, affect, raw, counts)
 
 
-def raw_score(fast: Floats, spread: NDArray[np.int64], affect: Floats, scoring: Scoring) -> Floats:
+def raw_score(fast: Floats, spread: Ints, affect: Floats, scoring: Scoring) -> Floats:
     """``0.5 velocity + 0.3 spread + 0.2 affect``, the spread being the part of all platforms."""
     share = spread / len(PLATFORMS)
     return scoring.velocity_weight * fast + scoring.spread_weight * share + scoring.affect_weight * affect
-
-
-def _both(rows: tuple[Rows, Rows]) -> Rows:
-    first, second = rows
-    return Rows(
-        np.concatenate([first.entity, second.entity]),
-        np.concatenate([first.source, second.source]),
-        np.concatenate([first.at, second.at]),
-        np.concatenate([first.until, second.until]),
-        np.concatenate([first.weight, second.weight]),
-        np.concatenate([first.sentiment, second.sentiment]),
-    )

@@ -14,6 +14,7 @@ How SCORING 1 is read here:
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,6 @@ from pipelines.score_model import Scoring
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Codes = NDArray[np.int32]
 Keys = NDArray[np.uint64]
 
 HOUR = 3_600_000_000
@@ -36,7 +36,7 @@ FOREVER = np.iinfo(np.int64).max
 """``until`` of a row that nothing replaces up to T."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PAIR_STEP = np.uint64(0x9E3779B97F4A7C15)
+_ENTITY_STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
 def micros(instant: datetime) -> int:
@@ -51,10 +51,11 @@ def instant(us: int) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows in time order; all arrays have one length. ``at`` and ``until`` are microseconds since 1970."""
+    """One platform's rows in time order; all arrays have one length. ``entity`` is a code, ``at`` and ``until`` are
+    microseconds since 1970, ``sentiment`` is NaN where there is no text."""
 
-    entity: Codes
-    source: Codes
+    kind: SourceKind
+    entity: Ints
     at: Ints
     until: Ints
     weight: Floats
@@ -68,84 +69,126 @@ class Rows:
         lo, hi = np.searchsorted(self.at, [after, upto], side="right")
         return self.take(slice(int(lo), int(hi)))
 
-    def take(self, which: slice | NDArray[np.bool_] | Ints) -> Rows:
-        """The rows ``which`` selects; it must keep their order."""
+    def take(self, which: slice | NDArray[np.bool_]) -> Rows:
+        """The rows ``which`` selects, in the same order."""
+        rows = which if isinstance(which, slice) else np.flatnonzero(which)  # several times faster than a mask
         return Rows(
-            self.entity[which], self.source[which], self.at[which],
-            self.until[which], self.weight[which], self.sentiment[which],
+            self.kind, self.entity[rows], self.at[rows],
+            self.until[rows], self.weight[rows], self.sentiment[rows],
         )  # fmt: skip
+
+    def lasting(self) -> Rows:
+        """The rows that nothing replaces up to T."""
+        lasts = self.until == FOREVER
+        return self if lasts.all() else self.take(lasts)
 
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """The rows that count at T, by kind of source; entity code ``i`` is ``entities[i]``."""
+    """The rows that count at T, one :class:`Rows` a platform; entity code ``i`` is ``entities[i]``."""
 
     entities: pl.Series
-    events: Rows
-    levels: Rows
+    platforms: tuple[Rows, ...]
 
 
 def prepare(mentions: pl.DataFrame, scoring: Scoring, now: datetime) -> Mentions:
     """Weigh ``mentions`` (the columns of MENTIONS, ``entity`` of any type), make them unique and put them in order."""
-    frame = _weighed(mentions, scoring)
-    usable = (
-        pl.col("source").is_not_null()
-        & (pl.col("at") <= micros(now))
-        & pl.col("entity").is_not_null()
-        & pl.col("item").is_not_null()
-    ).fill_null(value=False)
-    if not frame.select(usable.all()).item():
-        frame = frame.filter(usable)
+    frame = _usable(_weighed(mentions, scoring), micros(now))
     codes, entities = _codes(frame["entity"])
     frame = frame.with_columns(pl.Series("entity", codes))
-    order: Ints | None = None
-    if not frame["at"].is_sorted():
+    if frame["at"].is_sorted():
+        frame = frame.with_columns(row=pl.int_range(pl.len()))
+    else:
         order = _stable_order((frame["at"] - frame["at"].min()).cast(pl.UInt64).to_numpy())
-        frame = frame[order]
-    frame = frame.with_columns(row=pl.Series(order) if order is not None else pl.int_range(pl.len()))
-    is_event = pl.col("source").is_in([i for i, name in enumerate(PLATFORMS) if _is_event(scoring, name)])
-    return Mentions(entities, _chained(frame.filter(is_event), updates=True), _chained(frame.filter(~is_event)))
+        frame = frame[order].with_columns(row=pl.Series(order))
+
+    def rows(source: int) -> Rows:
+        return _chained(frame.filter(pl.col("source") == source), scoring.kinds[PLATFORMS[source]])
+
+    with ThreadPoolExecutor(len(PLATFORMS)) as pool:
+        return Mentions(entities, tuple(pool.map(rows, range(len(PLATFORMS)))))
 
 
-def _is_event(scoring: Scoring, source: str) -> bool:
-    return scoring.kinds[source] == SourceKind.EVENT
+def _usable(frame: pl.DataFrame, now: int) -> pl.DataFrame:
+    needed = ("source", "at", "entity", "item")
+    latest = frame["at"].max()
+    if not any(frame[name].null_count() for name in needed) and (latest is None or latest <= now):  # type: ignore[operator]  # an integer column
+        return frame
+    return frame.filter(pl.col("at") <= now, *(pl.col(name).is_not_null() for name in needed))
 
 
 def _weighed(mentions: pl.DataFrame, scoring: Scoring) -> pl.DataFrame:
-    source = pl.col("source").cast(pl.String)
-    code = pl.coalesce([pl.when(source == name).then(i) for i, name in enumerate(PLATFORMS)])
-    return mentions.lazy().select(
-        pl.col("entity"),
-        code.cast(pl.Int32).alias("source"),
-        pl.when(pl.col("item_id").is_not_null()).then(pl.col("item_id").hash()).alias("item"),
-        pl.col("at").dt.timestamp("us").alias("at"),
-        _weight(mentions, scoring).alias("weight"),
-        _number("sentiment").clip(-1.0, 1.0).fill_null(math.nan).alias("sentiment"),
-    ).collect()  # fmt: skip
+    frame = (
+        mentions.lazy()
+        .with_columns(code=_source_code())
+        .select(
+            pl.col("entity"),
+            pl.col("code").alias("source"),
+            pl.when(pl.col("item_id").is_not_null()).then(pl.col("item_id").hash()).alias("item"),
+            pl.col("at").dt.timestamp("us").alias("at"),
+            _weight(scoring).alias("weight"),
+            _sentiment().alias("sentiment"),
+        )
+        .collect()
+    )
+    return _with_ranks(frame, mentions, scoring)
 
 
-def _number(column: str) -> pl.Expr:
-    value = pl.col(column).cast(pl.Float64)
-    return pl.when(value.is_finite()).then(value)
+def _sentiment() -> pl.Expr:
+    value = pl.col("sentiment").cast(pl.Float64)
+    return pl.when(value.abs() < math.inf).then(value.clip(-1.0, 1.0)).otherwise(math.nan)
 
 
-def _weight(mentions: pl.DataFrame, scoring: Scoring) -> pl.Expr:
-    """``w`` of SCORING 1; both logarithms written as ``1 + log10(1 + e/scale)``."""
-    is_event = pl.col("source").cast(pl.String).is_in([name for name in PLATFORMS if _is_event(scoring, name)])
-    engagement = _number("engagement").clip(lower_bound=0.0)
-    scaled = pl.when(is_event).then(engagement).otherwise(engagement / 10.0)
-    by_engagement = 1.0 + scaled.fill_null(0.0).log1p() / math.log(10.0)
-    if not mentions.select((_number("engagement").is_null() & pl.col("rank").is_not_null()).any()).item():
-        return by_engagement
-    rank = pl.when(_number("rank") >= 0).then(_number("rank"))
-    given = pl.when(_number("list_length") > 0).then(_number("list_length"))
-    length = pl.max_horizontal(given.fill_null(rank.max().over("source", "at")), rank)
-    by_rank = 1.0 + pl.when(length > 0).then((length - rank) / length).otherwise(0.0)
-    ranked = ~is_event & engagement.is_null() & rank.is_not_null()
-    return pl.when(ranked).then(by_rank).otherwise(by_engagement)
+def _source_code() -> pl.Expr:
+    """The platform's place in PLATFORMS; null for every other source."""
+    name = pl.col("source").cast(pl.String)
+    code = pl.lit(None, pl.UInt8)
+    for i, platform in enumerate(PLATFORMS):
+        code = pl.when(name == platform).then(pl.lit(i, pl.UInt8)).otherwise(code)
+    return code
 
 
-def _codes(values: pl.Series) -> tuple[Codes, pl.Series]:
+def _weight(scoring: Scoring) -> pl.Expr:
+    """``w`` by engagement, both formulas written as ``1 + log10(1 + e/scale)``; not finite where it is not given."""
+    scale = pl.lit(0.1)
+    for i, name in enumerate(PLATFORMS):
+        if scoring.kinds[name] == SourceKind.EVENT:
+            scale = pl.when(pl.col("code") == i).then(1.0).otherwise(scale)
+    engagement = pl.col("engagement").cast(pl.Float64).clip(lower_bound=0.0)
+    return 1.0 + (1.0 + engagement * scale).log() * (1.0 / math.log(10.0))
+
+
+def _with_ranks(frame: pl.DataFrame, mentions: pl.DataFrame, scoring: Scoring) -> pl.DataFrame:
+    """``frame`` with the weights that engagement did not give: by rank in a level source, else 1."""
+    given = frame["weight"].is_finite().fill_null(value=False)
+    if given.all():
+        return frame
+    levels = [name for name in PLATFORMS if scoring.kinds[name] == SourceKind.LEVEL]
+    missing = mentions.select("source", "at", "rank", "list_length").filter(~given)
+    ranked = missing["source"].cast(pl.String).is_in(levels) & missing["rank"].is_not_null()
+    by_rank = _weight_of_rank(missing, mentions)
+    weight = frame["weight"].fill_null(1.0).to_numpy().copy()
+    weight[~given.to_numpy()] = np.where(ranked.to_numpy(), by_rank.to_numpy(), 1.0)
+    return frame.with_columns(weight=pl.Series(weight))
+
+
+def _weight_of_rank(missing: pl.DataFrame, mentions: pl.DataFrame) -> pl.Series:
+    """``1 + (length - rank) / length`` for each row of ``missing``; 1 where that cannot be told."""
+    number = pl.col("rank").cast(pl.Float64)
+    rank = pl.when(number.is_between(0, math.inf, closed="left")).then(number)
+    given = pl.when(pl.col("list_length") > 0).then(pl.col("list_length").cast(pl.Float64))
+    rows = missing.select("source", "at", rank=rank, length=given)
+    if rows["length"].null_count():
+        longest = mentions.select("source", "at", longest=rank).drop_nulls()
+        longest = longest.group_by("source", "at").agg(pl.col("longest").max())
+        rows = rows.join(longest, on=["source", "at"], how="left", maintain_order="left")
+        rows = rows.with_columns(pl.col("length").fill_null(pl.col("longest")))
+    length = pl.max_horizontal("length", "rank")
+    weight = pl.when(length > 0).then(1.0 + (length - pl.col("rank")) / length)
+    return rows.select(weight.fill_null(1.0).alias("weight"))["weight"]
+
+
+def _codes(values: pl.Series) -> tuple[Ints, pl.Series]:
     """A dense code for each value, and the distinct values in the order of their codes."""
     if values.dtype.is_integer() and len(values):
         lowest, highest = int(values.min()), int(values.max())  # type: ignore[arg-type]  # not null: filtered above
@@ -153,37 +196,37 @@ def _codes(values: pl.Series) -> tuple[Codes, pl.Series]:
             offsets = values.to_numpy() - lowest
             present = np.zeros(highest - lowest + 1, dtype=np.bool_)
             present[offsets] = True
-            lookup = np.cumsum(present, dtype=np.int32) - np.int32(1)
+            lookup = np.cumsum(present, dtype=np.int64) - 1
             distinct = pl.Series("entity", np.flatnonzero(present) + lowest).cast(values.dtype)
             return lookup[offsets], distinct
     keys = values.to_frame("entity")
     coded = keys.unique(maintain_order=True).with_row_index("code")
-    codes = keys.join(coded, on="entity", how="left", maintain_order="left")["code"].cast(pl.Int32).to_numpy()
+    codes = keys.join(coded, on="entity", how="left", maintain_order="left")["code"].cast(pl.Int64).to_numpy()
     return codes, coded["entity"]
 
 
-def _chained(frame: pl.DataFrame, *, updates: bool = False) -> Rows:
-    """Rows with ``until``: when the next row of the same mention takes its place.
+def _chained(frame: pl.DataFrame, kind: SourceKind) -> Rows:
+    """One platform's rows with ``until``: when the next row of the same mention takes its place.
 
-    With ``updates``, a row that comes later in the file and is not later in time takes the place from the start.
+    In an event source, a row that comes later in the file and is not later in time takes the place from the start.
     """
-    entity, source, at = frame["entity"].to_numpy(), frame["source"].to_numpy(), frame["at"].to_numpy()
-    rows = Rows(
-        entity, source, at, np.full(len(at), FOREVER), frame["weight"].to_numpy(), frame["sentiment"].to_numpy()
-    )
-    pair = entity.astype(np.uint64) * np.uint64(len(PLATFORMS)) + source.astype(np.uint64)
-    keys = frame["item"].to_numpy() + pair * _PAIR_STEP
-    if not _has_repeats(keys):
+    entity, at = frame["entity"].to_numpy(), frame["at"].to_numpy()
+    until = np.full(len(at), FOREVER)
+    rows = Rows(kind, entity, at, until, frame["weight"].to_numpy(), frame["sentiment"].to_numpy())
+    keys = frame["item"].to_numpy() + entity.astype(np.uint64) * _ENTITY_STEP
+    if kind == SourceKind.EVENT and not _has_repeats(keys):
         return rows
     order = _stable_order(keys)
-    if updates:
+    if kind == SourceKind.EVENT:
         order = order[_is_newest_so_far(keys[order], frame["row"].to_numpy()[order])]
-    same = keys[order[1:]] == keys[order[:-1]]
-    rows.until[order[:-1][same]] = at[order[1:][same]]
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    until[order[:-1][same]] = at[order[1:][same]]
+    if kind == SourceKind.LEVEL:
+        return rows
     alive = np.zeros(len(at), dtype=np.bool_)
     alive[order] = True
-    alive &= rows.until > rows.at if updates else True
-    return rows if alive.all() else rows.take(alive)
+    return rows.take(alive & (until > at))
 
 
 def _has_repeats(keys: Keys) -> bool:

@@ -17,6 +17,8 @@ from pipelines.model import PLATFORMS
 from pipelines.score_model import Scoring
 from pipelines.score_rows import HOUR, Floats, Ints
 
+Flags = NDArray[np.bool_]
+
 SEEN = 0.5
 """A mention weighs at least 1, so a volume above this has one and a volume below has none, whatever the rounding."""
 
@@ -83,7 +85,7 @@ class Passing:
     column: Ints
     weight: Floats
 
-    def within(self, end: int, length: int, shape: tuple[int, int]) -> Floats:
+    def within(self, end: int, length: int, shape: tuple[int, ...]) -> Floats:
         """What they add to the window that ends ``end`` hours back and is ``length`` long: (times, columns)."""
         times, columns = shape
         start = np.clip(self.start + end, 0, times)
@@ -110,85 +112,131 @@ class Volumes:
 
     def window(self, sums: Floats, end: int, length: int) -> Floats:
         """The windows of ``length`` hours that end ``end`` hours before each time; ``sums`` are sums of ``length``."""
-        first = self.grid.shape[0] - self.times - end - length + 1
-        part = sums[first : first + self.times]
-        if self.passing is None:
-            return part
-        return part + self.passing.within(end, length, part.shape)
+        part = self.windows_at(sums, end, length)
+        return part if self.passing is None else part + self.passing.within(end, length, part.shape)
+
+    def windows_at(self, sums: Floats, end: int, length: int) -> Floats:
+        """The rows of ``sums`` over ``length`` hours that end ``end`` hours before each time."""
+        first = len(self.grid) - self.times - end - length + 1
+        return sums[first : first + self.times]
 
 
 @dataclass(frozen=True, slots=True)
 class Velocity:
-    """One platform's terms, all (times, columns): ``z`` (0 where absent), ``x``, ``mu``, ``s``, ``windows`` used,
-    ``present`` (any mention in the trailing 7 days), and ``values`` of the baseline windows if asked for."""
+    """One platform's terms, one value a column: ``z`` (0 where absent), ``x``, ``mu``, ``s``, ``windows`` used,
+    ``present`` (any mention in the trailing 7 days), and the ``values`` of the baseline windows."""
 
     z: Floats
     x: Floats
     mu: Floats
     s: Floats
     windows: Ints
-    present: NDArray[np.bool_]
-    values: tuple[Floats, ...] = ()
+    present: Flags
+    values: tuple[Floats, ...]
 
 
-def sliding_sums(grid: Floats, length: int) -> Floats:
-    """Sums of ``length`` rows in a row; no differences of large totals, so nothing stays nothing."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One platform at many times, each (times, columns): ``z`` (0 where absent), whether a mention lies in the current
+    window (``seen``) and in the trailing 7 days (``present``)."""
+
+    z: Floats
+    seen: Flags
+    present: Flags
+
+
+def sliding_sums(grid: Floats, count: int, stride: int = 1) -> Floats:
+    """Sums of ``count`` rows, ``stride`` apart, beginning at each row that has them all.
+
+    Sums by doubling, without differences of large totals, so nothing stays exactly nothing.
+    """
     total: Floats | None = None
     power, size, done = grid, 1, 0
-    while True:
-        if length & size:
-            part = power[done:]
+    while done < count:
+        if count & size:
+            part = power[done * stride :]
             total = part if total is None else total[: len(part)] + part[: len(total)]
             done += size
-        if done == length:
-            assert total is not None  # noqa: S101  # length is at least 1
-            return total[: len(grid) - length + 1]
-        power = power[:-size] + power[size:]
-        size *= 2
+        if done < count:
+            power = power[: -size * stride] + power[size * stride :]
+            size *= 2
+    return grid[:0] if total is None else total[: len(grid) - (count - 1) * stride]
 
 
-def velocity(volumes: Volumes, factor: Floats | None, unit: float, scoring: Scoring, *, keep: bool = False) -> Velocity:
-    """Score one platform at every time of ``volumes``; ``factor`` as in :class:`Coverage`, ``unit`` its noise unit."""
-    length = scoring.window_hours
+def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scoring) -> Velocity:
+    """Score one platform at the end of ``grid`` (hours, columns), with all terms; ``factor`` has one value a window."""
+    length, hours = scoring.window_hours, len(grid)
+
+    def window(end: int) -> Floats:
+        return np.sum(grid[hours - end - length : hours - end], axis=0)
+
+    x = window(0)
+    values = [window(end) for end in scoring.window_ends]
+    if factor is not None:
+        values = [value * part for value, part in zip(values, factor, strict=True)]
+    used = np.ones(len(values)) if factor is None else (factor > 0).astype(np.float64)
+    mu, s = _mean_and_deviation(values, used, scoring.min_windows, np.zeros_like(x))
+    present = np.sum(grid[hours - scoring.trailing_hours :], axis=0) > SEEN
+    z = np.where(present, _z(x, mu, s, unit, scoring), 0.0)
+    return Velocity(z, x, mu, s, np.full(len(x), int(used.sum())), present, tuple(values))
+
+
+def velocity_over(volumes: Volumes, factor: Floats | None, unit: float, scoring: Scoring) -> Pace:
+    """Score one platform at every time of ``volumes``; ``factor`` (times, windows) as in :class:`Coverage`."""
+    length, trailing = scoring.window_hours, scoring.trailing_hours
     sums = sliding_sums(volumes.grid, length)
     x = volumes.window(sums, 0, length)
-    trailing = scoring.trailing_hours
-    all_of_it = volumes.window(sliding_sums(volumes.grid, trailing), 0, trailing)
+    older = volumes.windows_at(sliding_sums(sums, scoring.baseline_windows, length), length, trailing - length)
+    if volumes.passing is not None:
+        older = older + volumes.passing.within(length, trailing - length, x.shape)
     if volumes.extra is not None:
-        x, all_of_it = x + volumes.extra, all_of_it + volumes.extra
-    values = _baseline(volumes, sums, factor, scoring)
-    used = np.ones((1, len(values))) if factor is None else (factor > 0).astype(np.float64)
-    windows = used.sum(axis=1, keepdims=True)
-    mu, s = _mean_and_deviation(values, None if factor is None else used, windows, scoring.min_windows)
-    present = all_of_it > SEEN
-    z = np.where(present, _z(x, mu, s, unit, scoring), 0.0)
-    counted = np.broadcast_to(windows, z.shape).astype(np.int64) if keep else windows.astype(np.int64)
-    return Velocity(z, x, mu, s, counted, present, tuple(values) if keep else ())
+        x = x + volumes.extra
+    if factor is None and volumes.passing is None and scoring.method == "robust":
+        mu, s = _steady_baseline(volumes, sums, older, scoring)
+    else:
+        mu, s = _baseline(volumes, sums, factor, scoring)
+    present = older + x > SEEN
+    return Pace(np.where(present, _z(x, mu, s, unit, scoring), 0.0), x > SEEN, present)
 
 
-def _baseline(volumes: Volumes, sums: Floats, factor: Floats | None, scoring: Scoring) -> list[Floats]:
-    windows = [volumes.window(sums, end, scoring.window_hours) for end in scoring.window_ends]
+def _baseline(volumes: Volumes, sums: Floats, factor: Floats | None, scoring: Scoring) -> tuple[Floats, Floats]:
+    """Mean and deviation window by window."""
+    values = [volumes.window(sums, end, scoring.window_hours) for end in scoring.window_ends]
     if factor is None:
-        return windows
-    return [window * factor[:, [k]] for k, window in enumerate(windows)]
+        factor = np.ones((1, len(values)))
+    else:
+        values = [value * factor[:, [k]] for k, value in enumerate(values)]
+    nothing = np.zeros((volumes.times, volumes.grid.shape[1]))
+    return _mean_and_deviation(values, (factor > 0).T[:, :, None].astype(np.float64), scoring.min_windows, nothing)
+
+
+def _steady_baseline(volumes: Volumes, sums: Floats, older: Floats, scoring: Scoring) -> tuple[Floats, Floats]:
+    """Mean and deviation where all baseline windows count and ``older`` is their sum, from the sum of squares.
+
+    The squares cost up to 1e-16 of the largest one; against the counting noise in the denominator that is nothing.
+    """
+    count, length = scoring.baseline_windows, scoring.window_hours
+    if count < scoring.min_windows:
+        return _baseline(volumes, sums, None, scoring)
+    mu = older / count
+    squares = volumes.windows_at(sliding_sums(sums * sums, count, length), length, count * length)
+    return mu, np.sqrt(np.maximum(squares - count * mu * mu, 0.0) / (count - 1))
 
 
 def _mean_and_deviation(
-    values: Sequence[Floats], used: Floats | None, windows: Floats, min_windows: int
+    values: Sequence[Floats], used: Floats, min_windows: int, nothing: Floats
 ) -> tuple[Floats, Floats]:
-    """Mean and sample deviation over the used windows, in two passes; dropped windows are zeros with no weight."""
-    mu = sum(values[1:], start=values[0]) / np.maximum(windows, 1.0)
-    squares = np.zeros_like(mu)
-    step = np.empty_like(mu)
-    for k, value in enumerate(values):
-        np.subtract(value, mu, out=step)
-        np.multiply(step, step, out=step)
-        if used is not None:
-            step *= used[:, [k]]
-        squares += step
-    squares /= np.maximum(windows - 1.0, 1.0)
-    np.sqrt(squares, out=squares)
-    return mu, np.where(windows >= min_windows, squares, 0.0)
+    """Mean and sample deviation over the used windows, in two passes; dropped windows are zeros that weigh nothing.
+
+    ``used`` is 1 or 0 for each window, with further axes to fit the values; ``nothing`` is zeros of their shape.
+    """
+    windows = np.sum(used, axis=0)
+    mu = sum(values, start=nothing) / np.maximum(windows, 1.0)
+    squares = nothing.copy()
+    for value, counts in zip(values, used, strict=True):
+        squares += counts * (value - mu) ** 2
+    s = np.sqrt(squares / np.maximum(windows - 1.0, 1.0))
+    return mu, np.where(windows >= min_windows, s, 0.0)
 
 
 def _z(x: Floats, mu: Floats, s: Floats, unit: float, scoring: Scoring) -> Floats:
@@ -200,13 +248,13 @@ def _z(x: Floats, mu: Floats, s: Floats, unit: float, scoring: Scoring) -> Float
     return np.where(flat, np.where(x <= mu + _CLOSE * (1.0 + np.abs(mu)), 0.0, cap), z)
 
 
-def combined(z: Sequence[Floats], present: Sequence[NDArray[np.bool_]], scoring: Scoring) -> Floats:
+def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring) -> Floats:
     """One velocity from the platforms that have the entity; 0 where none has. Absent platforms have z = 0."""
-    platforms = np.sum(present, axis=0)
+    platforms = sum((here.astype(np.float64) for here in present[1:]), start=present[0].astype(np.float64))
     if scoring.combine == "max":
         highest = np.max([np.where(here, part, -np.inf) for part, here in zip(z, present, strict=True)], axis=0)
         total = np.where(platforms > 0, highest, 0.0)
     else:
         share = np.maximum(platforms, 1)
-        total = np.sum(z, axis=0) / (np.sqrt(share) if scoring.combine == "stouffer" else share)
+        total = sum(z[1:], start=z[0]) / (np.sqrt(share) if scoring.combine == "stouffer" else share)
     return np.clip(total, -scoring.cap, scoring.cap)
