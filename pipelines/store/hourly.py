@@ -10,67 +10,70 @@ EVENT_W = "1 + log(1 + greatest(coalesce(i.engagement, 0), 0))"
 LEVEL_W = """CASE WHEN s.engagement IS NULL AND s.rank IS NOT NULL AND s.list_length > 0
     THEN 1 + (s.list_length - s.rank)::float8 / s.list_length
     ELSE log(10 + greatest(coalesce(s.engagement, 0), 0)) END"""
+EVENTS = "(SELECT source FROM source_kind WHERE kind = 'event')"
 
-TOUCHED = """CREATE TEMP TABLE touched ON COMMIT DROP AS
-    SELECT DISTINCT m.entity_id, m.source, date_trunc('hour', m.at) AS hour
-    FROM ({keys}) b JOIN mention m ON m.source = b.source AND m.item_id = b.item_id
-    JOIN source_kind k ON k.source = m.source AND k.kind = 'event'
-    UNION
-    SELECT DISTINCT m.entity_id, m.source, date_trunc('hour', s.seen_at)
-    FROM ({keys}) b JOIN mention m ON m.source = b.source AND m.item_id = b.item_id
-    JOIN {sightings} s ON s.source = m.source AND s.item_id = m.item_id"""
+TOUCHED = {
+    "touched_event": f"""SELECT DISTINCT m.entity_id, m.source, date_trunc('hour', m.at) AS hour
+        FROM ({{keys}}) b JOIN mention m ON m.source = b.source AND m.item_id = b.item_id
+        WHERE b.source IN {EVENTS}""",  # noqa: S608  # our own expressions
+    "touched_level": """SELECT DISTINCT m.entity_id, m.source, date_trunc('hour', s.seen_at) AS hour
+        FROM stage_sighting s JOIN mention m ON m.source = s.source AND m.item_id = s.item_id""",
+}
+"""The hours that this transaction's staged rows belong to."""
 
-EVENT_HOURS = f"""SELECT t.entity_id, t.source, t.hour, sum({EVENT_W}) AS volume, count(*)::int AS mentions,
-        max(m.at) AS last_at
-    FROM touched t
-    JOIN mention m ON m.entity_id = t.entity_id AND m.source = t.source
-        AND m.at >= t.hour AND m.at < t.hour + interval '1 hour'
-    JOIN item i ON i.source = m.source AND i.item_id = m.item_id
-    JOIN source_kind k ON k.source = t.source AND k.kind = 'event'
-    GROUP BY 1, 2, 3"""  # noqa: S608  # our own expressions
-
-LEVEL_HOURS = f"""SELECT t.entity_id, t.source, t.hour, max({LEVEL_W}) AS volume,
-        count(DISTINCT s.item_id)::int AS mentions, max(s.seen_at) AS last_at
-    FROM touched t
-    JOIN mention m ON m.entity_id = t.entity_id AND m.source = t.source
-    JOIN sighting s ON s.source = m.source AND s.item_id = m.item_id
-        AND s.seen_at >= t.hour AND s.seen_at < t.hour + interval '1 hour'
-    JOIN source_kind k ON k.source = t.source AND k.kind = 'level'
-    GROUP BY 1, 2, 3"""  # noqa: S608  # our own expressions
+FRESH = {
+    # the range lets the index find a few hours, the equality lets a hash join find many
+    "touched_event": f"""SELECT t.entity_id, t.source, t.hour, sum({EVENT_W}) AS volume, count(*)::int AS mentions,
+            max(m.at) AS last_at
+        FROM touched_event t
+        JOIN mention m ON m.entity_id = t.entity_id AND m.source = t.source AND date_trunc('hour', m.at) = t.hour
+            AND m.at >= t.hour AND m.at < t.hour + interval '1 hour'
+        JOIN item i ON i.source = m.source AND i.item_id = m.item_id GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+    "touched_level": f"""SELECT t.entity_id, t.source, t.hour, max({LEVEL_W}) AS volume,
+            count(DISTINCT s.item_id)::int AS mentions, max(s.seen_at) AS last_at
+        FROM (SELECT DISTINCT source, hour FROM touched_level) h
+        JOIN sighting s ON s.source = h.source AND s.seen_at >= h.hour AND s.seen_at < h.hour + interval '1 hour'
+        JOIN mention m ON m.source = s.source AND m.item_id = s.item_id
+        JOIN touched_level t ON t.entity_id = m.entity_id AND t.source = h.source AND t.hour = h.hour
+        GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+}
+REBUILT = (
+    f"""SELECT m.entity_id, m.source, date_trunc('hour', m.at) AS hour, sum({EVENT_W}) AS volume,
+            count(*)::int AS mentions, max(m.at) AS last_at
+        FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
+        WHERE m.entity_id = ANY(:ids) AND m.source IN {EVENTS} GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+    f"""SELECT m.entity_id, m.source, date_trunc('hour', s.seen_at) AS hour, max({LEVEL_W}) AS volume,
+            count(DISTINCT s.item_id)::int AS mentions, max(s.seen_at) AS last_at
+        FROM mention m JOIN sighting s ON s.source = m.source AND s.item_id = m.item_id
+        WHERE m.entity_id = ANY(:ids) GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+)
 
 WRITE = """INSERT INTO hourly (entity_id, source, hour, volume, mentions, last_at) {rows}
     ON CONFLICT (entity_id, source, hour) DO UPDATE SET volume = excluded.volume, mentions = excluded.mentions,
         last_at = excluded.last_at
     WHERE (hourly.volume, hourly.mentions, hourly.last_at) IS DISTINCT FROM
         (excluded.volume, excluded.mentions, excluded.last_at)"""
+KEPT_SINCE = """SELECT least((SELECT date_trunc('hour', min(at)) FROM mention),
+    (SELECT date_trunc('hour', min(seen_at)) FROM sighting))"""
 
-STAGED_KEYS = "SELECT source, item_id FROM stage_item UNION SELECT source, item_id FROM stage_mention"
+POLL_KEYS = "SELECT source, item_id FROM stage_item UNION SELECT source, item_id FROM stage_mention"
 
 
 def refresh_touched_hours(connection: Connection) -> None:
-    """Recompute the hours that the staged items and mentions of this transaction belong to."""
-    staged = connection.scalar(text("SELECT to_regclass('pg_temp.stage_item') IS NOT NULL"))
-    keys = STAGED_KEYS if staged else "SELECT source, item_id FROM stage_mention"
-    # new mentions of old items have older sightings; a poll's own items need only the hours of this poll
-    connection.execute(text(TOUCHED.format(keys=keys, sightings="stage_sighting" if staged else "sighting")))
-    _write(connection)
+    """Recompute the hours that the staged items, sightings and mentions of this transaction belong to."""
+    for table, rows in TOUCHED.items():
+        connection.execute(text(f"CREATE TEMP TABLE {table} ON COMMIT DROP AS {rows.format(keys=POLL_KEYS)}"))
+        if connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table})")):  # noqa: S608  # our own names
+            connection.execute(text(f"ANALYZE {table}"))
+            connection.execute(text(WRITE.format(rows=FRESH[table])))
 
 
 def rebuild_hours(connection: Connection, entity_ids: Sequence[int]) -> None:
     """Recompute all hours of these entities (original ids), as far back as their mentions are kept."""
     ids = list(entity_ids)
+    kept_since = connection.scalar(text(KEPT_SINCE))
     connection.execute(
-        text("DELETE FROM hourly WHERE entity_id = ANY(:ids) "
-             "AND hour >= coalesce((SELECT date_trunc('hour', min(at)) FROM mention), '-infinity')"), {"ids": ids}
-    )  # fmt: skip
-    connection.execute(text("DROP TABLE IF EXISTS touched"))
-    keys = "SELECT DISTINCT source, item_id FROM mention WHERE entity_id = ANY(:ids)"
-    connection.execute(text(TOUCHED.format(keys=keys, sightings="sighting")), {"ids": ids})
-    connection.execute(text("DELETE FROM touched WHERE entity_id <> ALL(:ids)"), {"ids": ids})
-    _write(connection)
-
-
-def _write(connection: Connection) -> None:
-    connection.execute(text("ANALYZE touched"))
-    for rows in (EVENT_HOURS, LEVEL_HOURS):
-        connection.execute(text(WRITE.format(rows=rows)))
+        text("DELETE FROM hourly WHERE entity_id = ANY(:ids) AND hour >= :since"), {"ids": ids, "since": kept_since}
+    )
+    for rows in REBUILT:
+        connection.execute(text(WRITE.format(rows=rows)), {"ids": ids})

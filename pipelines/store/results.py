@@ -102,7 +102,7 @@ def _items(rows: pl.DataFrame, sentiments: pl.DataFrame) -> pl.DataFrame:
         latest.join(moods, on=KEY, how="left")
         .with_columns(
             pl.col("context").map_elements(json_text, return_dtype=pl.String),
-            pl.col("names").map_elements(_names_json, return_dtype=pl.String),
+            _names_json(),
         )
         .select(
             *KEY, "feed", "title", "url", "published_at", "first_observed", "last_observed", "engagement", "rank",
@@ -112,8 +112,12 @@ def _items(rows: pl.DataFrame, sentiments: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _names_json(names: pl.Series) -> str:
-    return json_dump([name for name in names.to_list() if name])
+def _names_json() -> pl.Expr:
+    """``names`` as a JSON list without empty names; a missing list is an empty one."""
+    cleaned = pl.element().str.replace_all("\x00", "", literal=True)
+    names = pl.col("names").fill_null([]).list.eval(cleaned.filter(cleaned != ""))
+    wrapped = pl.struct(names.alias("names")).struct.json_encode()
+    return wrapped.str.strip_prefix('{"names":').str.strip_suffix("}").alias("names")
 
 
 def _sightings(rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,8 +10,11 @@ from sqlalchemy import Connection, text
 from pipelines.model import FetchResult, SourceKind
 from pipelines.store.base import Part
 from pipelines.store.bulk import stage, upsert
-from pipelines.store.hourly import refresh_touched_hours
+from pipelines.store.hourly import rebuild_hours, refresh_touched_hours
 from pipelines.store.results import Batch, make_batch
+
+ANALYZE_BULK = 20_000
+"""Rows from which a save counts as bulk history."""
 
 STAGE_ITEM = """source text, item_id text, feed text, title text, url text, published_at timestamptz,
     first_observed timestamptz, last_observed timestamptz, engagement float8, rank int, list_length int,
@@ -101,7 +104,7 @@ class Saving(Part):
             stage(connection, "stage_mention", columns, batch.mentions)
             new = connection.execute(text(SAVE_MENTIONS)).rowcount
             connection.execute(text(SAVE_FIRST_SEEN))
-            refresh_touched_hours(connection)
+            rebuild_hours(connection, batch.mentions["entity_id"].unique().to_list())
         return new
 
 
@@ -119,6 +122,9 @@ def _write(connection: Connection, batch: Batch, sources: set[str]) -> dict[str,
     columns = "source text, item_id text, canonical text, name text, via text"
     stage(connection, "stage_candidate", columns, batch.candidates)
     connection.execute(text(SAVE_CANDIDATES))
+    if batch.items.height + batch.sightings.height > ANALYZE_BULK:
+        # the tables have just grown beyond what the planner knows of them
+        connection.execute(text("ANALYZE item, sighting, mention, candidate"))
     refresh_touched_hours(connection)
     _save_polls(connection, batch)
     rows = connection.execute(text("SELECT source, sum(n)::bigint FROM stage_new GROUP BY 1"))
