@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from pipelines.errors import StoreError
 from pipelines.model import UTC_TIME
 
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
