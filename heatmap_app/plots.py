@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
+from weakref import WeakMethod
 
 import holoviews as hv
 import numpy as np
@@ -27,7 +28,7 @@ COLOURS: tuple[Colour, ...] = get_args(Colour)
 hv.extension("bokeh")
 
 ROWS = 20
-SURFACE, NO_DATA, HATCH = "#151A21", "#1C232C", "#46535F"
+SURFACE, NO_DATA, HATCH = "#151A21", "#1C232C", "#536270"
 
 CELLS = pl.Schema(
     {
@@ -138,6 +139,20 @@ HOVER = (
 """Fields without a format are set as text by Bokeh; a test holds names with markup against it."""
 
 
+def weak_hook(method: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """``method`` as a plot hook that does not keep its owner: HoloViews holds hooks in a global registry, by element,
+    and the owner holds the element, so a plain method would keep every closed page for ever.
+    """
+    held = WeakMethod(method)
+
+    def hook(plot: Any, element: Any) -> None:
+        alive = held()
+        if alive is not None:
+            alive(plot, element)
+
+    return hook
+
+
 class LiveHeatMap:
     """One session's heatmap: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
 
@@ -173,7 +188,7 @@ class LiveHeatMap:
         return placeholder.opts(
             optimize_gridded=False, responsive=True, invert_yaxis=True, xaxis=None, yaxis=None, toolbar=None,
             default_tools=[], tools=[hover], show_frame=False, bgcolor=SURFACE, border=0, cmap=list(_RAMP),
-            clipping_colors={"NaN": NO_DATA}, line_color=SURFACE, line_alpha=1, line_width=2, hooks=[self._adopt],
+            clipping_colors={"NaN": NO_DATA}, line_color=SURFACE, line_alpha=1, line_width=2, hooks=[weak_hook(self._adopt)],
         )  # fmt: skip
 
     def _adopt(self, plot: Any, _element: Any) -> None:
@@ -181,7 +196,12 @@ class LiveHeatMap:
         self._handles = plot.handles
         figure, glyph = plot.handles["plot"], plot.handles["glyph"]
         figure.update(
-            min_border=0, output_backend="canvas", outline_line_color=None, border_fill_color=SURFACE, name="heatmap"
+            min_border=0,
+            output_backend="canvas",
+            outline_line_color=None,
+            border_fill_alpha=0,
+            background_fill_alpha=0,
+            name="heatmap",
         )
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
         glyph.update(hatch_pattern="hatch", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)

@@ -12,7 +12,7 @@ import polars as pl
 from bokeh.models import DatetimeTickFormatter, HoverTool
 
 from heatmap_app.pages.words import Times, plain, platform
-from heatmap_app.plots import HATCH, HOVER_CSS, NO_DATA, SURFACE
+from heatmap_app.plots import HATCH, HOVER_CSS, NO_DATA, SURFACE, weak_hook
 from pipelines.model import SOURCES, UTC_TIME
 from pipelines.view import EntityView, PlatformScore, TimelinePoint
 
@@ -90,29 +90,33 @@ class LiveTimeline:
         dims = ["what", "when", "note"]
         hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", show_arrow=False)
         gaps = hv.Rectangles(seed, vdims=dims).opts(
-            color=NO_DATA, line_alpha=0, tools=[hover], hooks=[self._keep("gaps")]
+            color=NO_DATA, line_alpha=0, tools=[hover], hooks=[weak_hook(self._keep_gaps)]
         )
-        usual = hv.Rectangles(seed, vdims=dims).opts(color="#566472", line_alpha=0, hooks=[self._keep("usual")])
-        bars = hv.Rectangles(seed, vdims=dims).opts(line_alpha=0, tools=[hover], hooks=[self._keep("bars")])
+        usual = hv.Rectangles(seed, vdims=dims).opts(color="#566472", line_alpha=0, hooks=[weak_hook(self._keep_usual)])
+        bars = hv.Rectangles(seed, vdims=dims).opts(line_alpha=0, tools=[hover], hooks=[weak_hook(self._keep_bars)])
         return hv.Overlay([gaps, usual, bars]).opts(
             responsive=True, height=LANE_PX * len(SOURCES) + AXIS_PX, yaxis=None, xlabel="", toolbar=None,
             default_tools=[],
             show_frame=False, bgcolor=SURFACE, border=0, show_legend=False, ylim=(0, len(SOURCES)),
-            hooks=[self._finish],
+            hooks=[weak_hook(self._finish)],
         )  # fmt: skip
 
-    def _keep(self, name: str) -> Any:
-        def hook(plot: Any, _element: Any) -> None:
-            self._sources[name] = plot.handles["cds"]
-            glyph = plot.handles["glyph"]
-            if name == "bars":
-                glyph.update(fill_color="fill")
-            if name == "gaps":
-                glyph.update(hatch_pattern="/", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
-            renderer = plot.handles["glyph_renderer"]
-            renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = renderer.hover_glyph = None
+    def _keep_gaps(self, plot: Any, _element: Any) -> None:
+        self._keep("gaps", plot)
+        plot.handles["glyph"].update(hatch_pattern="/", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
 
-        return hook
+    def _keep_usual(self, plot: Any, _element: Any) -> None:
+        self._keep("usual", plot)
+
+    def _keep_bars(self, plot: Any, _element: Any) -> None:
+        self._keep("bars", plot)
+        plot.handles["glyph"].update(fill_color="fill")
+
+    def _keep(self, name: str, plot: Any) -> None:
+        """Plot hooks: keep the data source HoloViews made for this layer."""
+        self._sources[name] = plot.handles["cds"]
+        renderer = plot.handles["glyph_renderer"]
+        renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = renderer.hover_glyph = None
 
     def _finish(self, plot: Any, _element: Any) -> None:
         figure = plot.handles["plot"]

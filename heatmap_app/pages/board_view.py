@@ -175,7 +175,7 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
         waiting = [platform(source.source) for source in view.sources if source.state == "waiting"]
         text = f"Waiting for the first answer of {', '.join(waiting)}." if waiting else "Waiting for the first poll."
         return _notice("Nothing scored yet", text)
-    if state.velocity or state.spread:
+    if view.hidden and (state.velocity or state.spread):
         gates = "both gates" if state.velocity and state.spread else "this gate"
         return _notice(f"Nothing passes {gates} right now.", join(_hidden_words(view.hidden), " ", _show_all(state)))
     if view.baseline_hours < FULL_BASELINE_HOURS:

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from heatmap_app.escape import Html, join, safe_url, tag
+from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, entries, origin
 from heatmap_app.pages.formula import equation, why
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, plain, platform, signed, span
 from pipelines.model import Domain
 from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatItem, HeatView, TradesStatus
-
-LIST_LIMIT = 30
-"""How many entries of an unbounded list (provenance, related, evidence) are shown."""
 
 
 def top(view: EntityView, settings: Settings, times: Times, now: datetime) -> Html:
@@ -49,12 +47,12 @@ def more(view: EntityView, times: Times, now: datetime) -> Html:
     trades = view.item.trades if view.item else TradesStatus()
     return join(
         _block("Trades", tag("p", trades_words(trades, times, now))),
-        _block("Where it came from", tag("p", _origin(view, times, now)), _facts(view.provenance, times, now)),
+        _block("Where it came from", origin(view, times, now)),
         _block("Also known as", tag("ul", names, class_="names")),
-        _domain(view, times, now),
+        _domain(view),
         _block("Mentioned together with", _related(view.related)) if view.related else None,
         _block("Could be the same as", _related(view.suggestions)) if view.suggestions else None,
-        _block("Alerts", _entries(view.alerts, times, now)) if view.alerts else None,
+        _block("Alerts", entries(view.alerts, times, now)) if view.alerts else None,
     )
 
 
@@ -112,7 +110,7 @@ def lanes(sources: Mapping[str, str]) -> Html:
 
 def _gates(item: HeatItem, settings: Settings) -> Html:
     gates = item.gates
-    state = "Alert due" if item.eligible else "Next poll decides" if item.passes else None
+    state = "Eligible for an alert" if item.eligible else "Next poll decides" if item.passes else None
     chips = [
         _chip(f"velocity ≥ {settings.gates.min_velocity:g}", gates.velocity),
         _chip(f"{settings.gates.min_spread}+ platforms", gates.spread),
@@ -127,89 +125,15 @@ def _chip(text: str, reached: bool) -> Html:
     return tag("span", sign, " ", text, class_="reached" if reached else "not-reached")
 
 
-def _origin(view: EntityView, times: Times, now: datetime) -> str:
-    words = {
-        "catalogue": "Known from the catalogue.", "import": "Imported.", "demo": "Invented for the demo.",
-        "discovered": "Discovered: no list had it.", "editor": "Added by an editor.",
-    }  # fmt: skip
-    first = f" First mention {times.near(view.first_seen, now)}." if view.first_seen else " Not mentioned yet."
-    return words.get(view.origin, f"Origin: {view.origin}.") + first
-
-
-def _domain(view: EntityView, times: Times, now: datetime) -> Html:
+def _domain(view: EntityView) -> Html:
     options = [
         tag("option", str(domain).capitalize(), value=str(domain), selected=domain == view.entity.domain)
         for domain in Domain
     ]
     select = tag("select", options, data_on="set-domain", name="set-domain", aria_label="Correct the domain")
-    evidence = (
-        _entries(view.domain_evidence, times, now)
-        if view.domain_evidence
-        else tag("p", "No evidence yet.", class_="quiet")
-    )
+    evidence = domain_evidence(view.domain_evidence)
     hint = tag("small", "A correction stays for good.")
     return _block("Domain", tag("div", select, hint, class_="correct"), evidence)
-
-
-def _entries(entries: Sequence[Mapping[str, Any]], times: Times, now: datetime) -> Html:
-    return tag("ul", [tag("li", _entry(entry, times, now)) for entry in entries[:LIST_LIMIT]], class_="entries")
-
-
-def _entry(entry: Mapping[str, Any], times: Times, now: datetime) -> Html:
-    """One loose record: its link or title first, then the rest as ``key value``."""
-    title = entry.get("title") or entry.get("name")
-    url = safe_url(entry.get("url")) if isinstance(entry.get("url"), str) else None
-    head = None
-    if title:
-        head = (
-            tag("a", tag("bdi", title), href=url, target="_blank", rel="noopener noreferrer")
-            if url
-            else tag("bdi", str(title))
-        )
-    skipped = {"title", "name", "url", "item_id", "slug", "id"}
-    rest = [
-        tag("span", tag("small", key.replace("_", " ")), " ", _value(value, times, now))
-        for key, value in entry.items()
-        if key not in skipped and value not in (None, "")
-    ]
-    return join(head, tag("span", rest, class_="rest") if rest else None)
-
-
-def _value(value: object, times: Times, now: datetime) -> str:
-    match value:
-        case datetime():
-            return times.near(value, now)
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return plain(value)
-        case str():
-            return _moment(value, times, now)
-        case list() | tuple():
-            return ", ".join(_value(part, times, now) for part in value[:LIST_LIMIT])
-        case _:
-            return str(value)
-
-
-def _moment(text: str, times: Times, now: datetime) -> str:
-    """A stored instant reads as a time, any other text as it is."""
-    if len(text) < 19 or text[4:5] != "-" or text[10:11] not in {"T", " "}:
-        return text
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return times.near(instant, now) if instant.tzinfo else text
-
-
-def _facts(provenance: Mapping[str, Any], times: Times, now: datetime) -> Html | None:
-    lines = []
-    for key, value in provenance.items():
-        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            lines.append(join(tag("dt", key.replace("_", " ")), tag("dd", _entries(value, times, now))))
-        elif value not in (None, "", [], {}):
-            lines.append(join(tag("dt", key.replace("_", " ")), tag("dd", _value(value, times, now))))
-    return tag("dl", lines, class_="facts-list") if lines else None
 
 
 def _related(related: Sequence[Mapping[str, Any]]) -> Html:
@@ -268,7 +192,7 @@ def _guide(settings: Settings) -> Html:
         ("Spread", "how many of Reddit (R), Trends (T) and TikTok (K) talk about it."),
         ("Affect", "how strongly the words feel, or how split they are."),
         ("Hatched", "nobody looked in that hour. It is not the same as quiet."),
-        ("Bar at the left", "at both gates for two polls: an alert is due."),
+        ("Bar at the left", "at both gates for two polls: eligible for an alert."),
         ("Keys", "↑ ↓ move, Enter opens, Esc closes, / finds a name."),
     )  # fmt: skip
     return tag("dl", [join(tag("dt", key), tag("dd", text)) for key, text in lines], class_="guide")

@@ -106,9 +106,9 @@ class SampleReader:
             origin="discovered",
             muted=False,
             provenance={
-                "seen_on": ["reddit", "trends"],
+                "poll": (self.now - timedelta(hours=3)).isoformat(),
                 "velocity_z": 2.4,
-                "at": (self.now - timedelta(hours=3)).isoformat(),
+                "platforms": {"reddit": {"z": 1.9}, "trends": {"z": 1.5}},
                 "items": [
                     {
                         "source": "reddit",
