@@ -11,19 +11,20 @@ from pipelines.store.base import Part
 from pipelines.store.engine import as_utc
 
 SUCCESS = "outcome IN ('ok', 'not_modified', 'cache_hit')"
-LAST_FETCHES = f"""SELECT DISTINCT ON (p.source) p.source, p.at, p.outcome, p.items, p.detail, p.retry_after_s, p.feeds,
-        p.http_status, ok.at AS success_at, full_one.items AS success_items,
-        (SELECT count(*) FROM poll e WHERE e.source = p.source AND e.at <= :now AND e.outcome = 'empty'
-            AND e.at > coalesce((SELECT max(o.at) FROM poll o WHERE o.source = p.source AND o.at <= :now
-                AND o.outcome <> 'empty'), '-infinity')) AS empties,
-        (SELECT min(b.at) FROM poll b WHERE b.source = p.source AND b.at <= :now
-            AND b.at > coalesce(ok.at, '-infinity')) AS bad_since
-    FROM poll p
-    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE s.source = p.source AND s.at <= :now AND s.{SUCCESS}
-        ORDER BY s.at DESC LIMIT 1) ok ON true
-    LEFT JOIN LATERAL (SELECT s.items FROM poll s WHERE s.source = p.source AND s.at <= :now AND s.items > 0
-        ORDER BY s.at DESC LIMIT 1) full_one ON true
-    WHERE p.at <= :now ORDER BY p.source, p.at DESC"""  # noqa: S608  # our own expression
+UP_TO_NOW = "s.source = k.source AND s.at <= :now"
+LATEST = "ORDER BY s.at DESC LIMIT 1"
+LAST_FETCHES = f"""SELECT k.source, p.at, p.outcome, p.items, p.detail, p.retry_after_s, p.feeds, p.http_status,
+        ok.at AS success_at, filled.items AS success_items, bad.at AS bad_since,
+        (SELECT count(*) FROM poll e WHERE e.source = k.source AND e.at <= :now
+            AND e.at > coalesce(other.at, '-infinity')) AS empties
+    FROM source_kind k
+    JOIN LATERAL (SELECT * FROM poll s WHERE {UP_TO_NOW} {LATEST}) p ON true
+    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.{SUCCESS} {LATEST}) ok ON true
+    LEFT JOIN LATERAL (SELECT s.items FROM poll s WHERE {UP_TO_NOW} AND s.items > 0 {LATEST}) filled ON true
+    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.outcome <> 'empty' {LATEST}) other ON true
+    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.at > coalesce(ok.at, '-infinity')
+        ORDER BY s.at LIMIT 1) bad ON true"""  # noqa: S608  # our own expressions
+"""Each part is a short walk along the index on source and time, however many polls there are."""
 AUDIT = """SELECT id, source, at, outcome, items, new_items, rejected, requests, http_status, bytes, ms, detail,
         covered_from, retry_after_s, feeds
     FROM poll WHERE (CAST(:source AS text) IS NULL OR source = :source)

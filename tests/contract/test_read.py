@@ -32,7 +32,10 @@ def scored(store: Store) -> list[int]:
     save(store, [result([item("a", published_at=T - 3 * HOUR)])], mentions(("reddit", "a", ids[0])))
     first = [ids[1], ids[0], ids[2], ids[3]]
     store.save_scores(T - 5 * MINUTE, *score_frames(first, T - 5 * MINUTE))
-    flags: dict[str, Any] = {"passes": pl.Series([True, False, False, False]), "eligible": pl.Series([True, False, False, False])}
+    flags: dict[str, Any] = {
+        "passes": pl.Series([True, False, False, False]),
+        "eligible": pl.Series([True, False, False, False]),
+    }
     store.save_scores(T, *score_frames(ids, T, velocity=[3.5, 2.0, 2.6, 0.5], **flags), ScoreMeta(ms=12))
     return ids
 
@@ -280,6 +283,12 @@ def test_health_in_words(store: Store, settings: Settings) -> None:
         "delayed",
         "Reddit: delayed, last poll 23 h 15 min ago. Showing posts up to 1 Aug 12:45.",
     )
+
+
+def test_health_is_quick_after_months_of_polls(store: Store, settings: Settings) -> None:
+    rows = [item("a", at=T - n * 5 * MINUTE) for n in range(20_000)]
+    save(store, [result(rows)])
+    assert reddit(store, settings, 1).state == "live"  # a plan that grows with the square of the polls is stopped
 
 
 def test_empty_polls_become_a_delay(store: Store, settings: Settings) -> None:

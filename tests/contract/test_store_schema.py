@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +37,7 @@ def execute(store: Store, statement: str) -> None:
 
 def test_upgrade_makes_the_tables_and_then_has_nothing_to_do(fresh: Store) -> None:
     assert fresh.upgrade() is True
-    started = time.perf_counter()
     assert fresh.upgrade() is False
-    assert time.perf_counter() - started < 2.0
     fresh.ping()
 
 
