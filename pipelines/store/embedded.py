@@ -89,8 +89,12 @@ class EmbeddedPostgres:
             return
         with self._starting():
             alone = self._leave()
-            if alone and self._postmaster() is not None:
+            sockets = self._postmaster() if alone else None
+            if sockets is not None:
                 self._pg_ctl(self._programs(), "stop", "-m", "fast")
+                if sockets.parent != self.home:
+                    with suppress(OSError):
+                        sockets.rmdir()
 
     def __enter__(self) -> Self:
         return self

@@ -155,6 +155,9 @@ def test_a_long_path_gets_short_sockets(var: Path) -> None:
     with EmbeddedPostgres.start(deep) as server:
         assert answers(server.url)
         assert str(deep) not in server.url
+        sockets = Path(server.url.partition("host=")[2].partition("&")[0])
+        assert sockets.is_dir()
+    assert not sockets.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
