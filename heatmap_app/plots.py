@@ -214,7 +214,9 @@ class LiveHeatMap:
         self._handles["x_range"].factors = hours
         self._handles["y_range"].factors = rows[::-1]  # Bokeh counts categories upwards
         self._handles["cds"].data = self._columns
-        self._handles["color_mapper"].update(palette=list(scale.palette), low=scale.low, high=scale.high)
+        mapper = self._handles["color_mapper"]
+        if (mapper.low, mapper.high, len(mapper.palette)) != (scale.low, scale.high, len(scale.palette)):
+            mapper.update(palette=list(scale.palette), low=scale.low, high=scale.high)
 
     def _tapped(self, x: Any = None, y: Any = None) -> None:
         hours, rows = self._factors
