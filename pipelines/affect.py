@@ -5,6 +5,7 @@ Flair is an extra (``requirements-flair.lock``) and is imported only when a mode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -17,6 +18,10 @@ Names = Callable[[Sequence[str]], list[list[str]]]
 """Finds names in texts: for each text the names in it."""
 
 
+LONGEST = 1000
+"""Characters of a text that are read: a headline says what it feels at its beginning."""
+
+
 class Sentiment(Protocol):
     """Scores texts."""
 
@@ -25,17 +30,29 @@ class Sentiment(Protocol):
         ...
 
 
+_LATIN = re.compile("[A-Za-z]")
+
+
 class Vader:
-    """VADER's compound score: a lexicon for English in social media. A text without a word it knows is 0.0."""
+    """VADER's compound score: a lexicon for English in social media, and for emoji.
+
+    A text in Latin letters without a word it knows is neutral, 0.0; one in other letters it cannot read at all, and
+    that is not a mood but no answer: None.
+    """
 
     @cached_property
     def _analyzer(self) -> SentimentIntensityAnalyzer:
         return SentimentIntensityAnalyzer()
 
     def scores(self, texts: Sequence[str]) -> list[float | None]:
-        """For each text the compound score; None where there is no text."""
-        judge = self._analyzer.polarity_scores
-        return [float(judge(text)["compound"]) if text.strip() else None for text in texts]
+        """For each text the compound score; None where there is nothing it can read."""
+        return [self._mood(text[:LONGEST]) for text in texts]
+
+    def _mood(self, text: str) -> float | None:
+        if not text.strip():
+            return None
+        compound = float(self._analyzer.polarity_scores(text)["compound"])
+        return compound if compound or _LATIN.search(text) else None
 
 
 def make_sentiment(settings: Affect) -> Sentiment:

@@ -15,7 +15,7 @@ from pipelines.score import velocities
 from pipelines.score_model import Scoring
 
 PROVENANCE_ITEMS = 10
-"""Items kept as the case for a new name, the earliest first."""
+"""Items of the window kept as the case for a new name, of each platform, the earliest first."""
 
 DISCOVERED = pl.Schema(
     {
@@ -41,7 +41,8 @@ def discover(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: Sco
     names were seen in the very same items of the window, only the longer one is taken.
     """
     seen = mentions.filter(pl.col("source").is_in(PLATFORMS) & (pl.col("at") <= now))
-    window = seen.filter(pl.col("at") > now - timedelta(hours=scoring.window_hours))
+    since = now - timedelta(hours=scoring.window_hours)
+    window = seen.filter(pl.col("at") > since)
     spread = window.group_by("canonical").agg(pl.col("source").n_unique().alias("platforms"))
     wide = spread.filter(pl.col("platforms") >= scoring.discovery_platforms).select("canonical")
     possible = seen.join(wide, on="canonical", how="semi").rename({"canonical": "entity"})
@@ -51,7 +52,7 @@ def discover(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: Sco
     ).select(pl.col("entity").alias("canonical"), "velocity_z", "spread_count")
     kept = _longest(earned, window)
     rows = [
-        {**row, **_case(row, seen.filter(pl.col("canonical") == row["canonical"]), scored.platforms, now)}
+        {**row, **_case(row, seen.filter(pl.col("canonical") == row["canonical"]), scored.platforms, since, now)}
         for row in kept.sort(["velocity_z", "canonical"], descending=[True, False]).iter_rows(named=True)
     ]
     return pl.DataFrame(rows, schema=DISCOVERED) if rows else pl.DataFrame(schema=DISCOVERED)
@@ -73,9 +74,15 @@ def _longest(earned: pl.DataFrame, window: pl.DataFrame) -> pl.DataFrame:
     return earned.filter(~pl.col("canonical").is_in(list(dropped)))
 
 
-def _case(row: dict[str, object], seen: pl.DataFrame, platforms: pl.DataFrame, now: datetime) -> dict[str, object]:
+def _case(
+    row: dict[str, object], seen: pl.DataFrame, platforms: pl.DataFrame, since: datetime, now: datetime
+) -> dict[str, object]:
     parts = platforms.filter(pl.col("entity") == row["canonical"]).select("source", "z", "x", "mu", "s", "windows")
     first = seen.sort("at").unique(["source", "item_id"], keep="first", maintain_order=True)
+    recent = (
+        seen.filter(pl.col("at") > since).sort("at").unique(["source", "item_id"], keep="last", maintain_order=True)
+    )
+    case = recent.filter(pl.int_range(pl.len()).over("source") < PROVENANCE_ITEMS)
     best = seen.with_columns(pl.col("via").replace_strict(list(VIA), range(len(VIA)), default=len(VIA)).alias("place"))
     provenance = {
         "poll": now.isoformat(),
@@ -83,7 +90,7 @@ def _case(row: dict[str, object], seen: pl.DataFrame, platforms: pl.DataFrame, n
         "platforms": {part.pop("source"): part for part in parts.to_dicts()},
         "items": [
             {"source": source, "item_id": item_id, "at": at.isoformat()}
-            for source, item_id, at in first.select("source", "item_id", "at").head(PROVENANCE_ITEMS).iter_rows()
+            for source, item_id, at in case.select("source", "item_id", "at").iter_rows()
         ],
     }
     name = best.sort("place", "at", maintain_order=True)["name"][0]

@@ -1,6 +1,6 @@
 """What scoring is told and what it gives back: :class:`Scoring` and :class:`Scored`, with the schemas of the frames.
 
-Scoring is pure: no clock, no network, no files, no environment; it imports nothing but the model and numbers.
+Scoring is pure: no clock, no network, no files, no environment; it imports nothing but the model, the settings and numbers.
 """
 
 from __future__ import annotations
@@ -8,64 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Protocol, cast, get_args
+from typing import Literal, cast, get_args
 
 import polars as pl
 
 from pipelines.errors import SettingsError
 from pipelines.model import PLATFORMS, UTC_TIME, SourceKind
+from pipelines.settings import Settings, Source
 
 Method = Literal["robust", "plain", "seasonal"]
 Combine = Literal["stouffer", "max", "mean"]
-
-
-class _Velocity(Protocol):
-    method: Method
-    combine: Combine
-    window_hours: int
-    baseline_windows: int
-    min_windows: int
-    min_coverage: float
-    cap: float
-
-
-class _Affect(Protocol):
-    controversy_weight: float
-    controversy_floor: int
-    positive: float
-    negative: float
-
-
-class _Heat(Protocol):
-    velocity_weight: float
-    spread_weight: float
-    affect_weight: float
-    decay_hours: float
-    peak_hours: int
-
-
-class _Confidence(Protocol):
-    evidence_half: float
-
-
-class _Discovery(Protocol):
-    min_platforms: int
-    min_velocity: float
-
-
-class _Source(Protocol):
-    kind: SourceKind
-    noise_unit: float
-
-
-class ScoringSettings(Protocol):
-    """The part of the settings that scoring reads; ``pipelines.settings.Settings`` is one."""
-
-    velocity: _Velocity
-    affect: _Affect
-    heat: _Heat
-    confidence: _Confidence
-    discovery: _Discovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +50,13 @@ class Scoring:
     noise_units: Mapping[str, float]
 
     @classmethod
-    def from_settings(cls, settings: ScoringSettings, method: str | None = None, combine: str | None = None) -> Scoring:
+    def from_settings(cls, settings: Settings, method: str | None = None, combine: str | None = None) -> Scoring:
         """The constants of ``settings``; ``method`` and ``combine`` win where given.
 
         Raises :class:`SettingsError` for a method or a way to combine that does not exist.
         """
         velocity, affect, heat = settings.velocity, settings.affect, settings.heat
-        sources = {name: cast("_Source", getattr(settings, name)) for name in PLATFORMS}
+        sources: dict[str, Source] = {name: getattr(settings, name) for name in PLATFORMS}
         return cls(
             method=cast("Method", _one_of("velocity.method", method or velocity.method, get_args(Method))),
             combine=cast("Combine", _one_of("velocity.combine", combine or velocity.combine, get_args(Combine))),
