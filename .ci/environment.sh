@@ -63,7 +63,7 @@ make_environment() {
     say "Making the environment in $dir from $lock ..."
     rm -f "$stamp"
     "$uv" venv -q --clear --python "$python" "$dir" || fail "cannot make $dir with Python $python (see above)"
-    "$uv" pip install -q --python "$dir/bin/python" --require-hashes -r "$lock" \
+    "$uv" pip install -q --compile-bytecode --python "$dir/bin/python" --require-hashes -r "$lock" \
         || { rm -rf "$dir"; fail "cannot install what $lock names (see above): check the network and the free space, then start again"; }
     "$uv" pip install -q --python "$dir/bin/python" --no-deps --no-build-isolation -e . \
         || { rm -rf "$dir"; fail "cannot install this checkout into $dir (see above)"; }

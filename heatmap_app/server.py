@@ -7,6 +7,7 @@ the schedule, and stops both on SIGTERM. The socket is bound before anything els
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -122,6 +123,8 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
     """Bind, open, serve until SIGTERM or Ctrl-C, close. Raises :class:`HeatmapError` before anything is served."""
     sock = bind(settings)
     port: int = sock.getsockname()[1]
+    # until uvicorn listens to signals: leave at once, through every "finally"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         runtime = open_runtime()
     except BaseException:
@@ -139,6 +142,8 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
             mode = "" if runtime.mode == "live" else f" ({runtime.mode.upper()})"
             print(f"ET Heatmap{mode} at {address(settings, port)}", flush=True)  # noqa: T201 - the promised line
 
+        # uvicorn sends itself the signal again once it has shut down, which must not kill us before the database is closed
+        signal.signal(signal.SIGTERM, lambda *_: None)
         asyncio.run(Server(config, ready).serve(sockets=[sock]))
     finally:
         runtime.close()

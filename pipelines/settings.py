@@ -6,6 +6,7 @@ the key and where it was read; values are never echoed, so no secret can leak th
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as SettingsReadError
 
 from pipelines.errors import SettingsError
 from pipelines.model import SourceKind
@@ -23,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout: ``config/`` and ``assets/`` lie here."""
 
 CONFIG_DIR = ROOT / "config"
+LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS")
+"""Settings whose value is a JSON list."""
+
 CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
 PREFIX = "HEATMAP_"
 
@@ -258,8 +263,26 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         return Settings(_env_file=env_path, **overrides)  # type: ignore[call-arg]  # pydantic-settings' own argument
     except ValidationError as error:
         raise SettingsError(_first_line(error, env_path)) from None
+    except SettingsReadError:
+        raise SettingsError(_not_json(env_path)) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"config: not valid TOML: {error}") from None
+
+
+def _not_json(env_path: Path) -> str:
+    """The list that is not one: pydantic-settings names the section only."""
+    for place, values in (("environment", dict(os.environ)), (env_path.name, _dotenv(env_path))):
+        for name, value in values.items():
+            if name.upper() in LISTS and not _is_json_list(value):
+                return f'{name}: must be a JSON list of texts, for example ["all"] (read from {place})'
+    return "a setting that should be JSON is not"
+
+
+def _is_json_list(value: str | None) -> bool:
+    try:
+        return isinstance(json.loads(value or ""), list)
+    except ValueError:
+        return False
 
 
 def _first_line(error: ValidationError, env_path: Path) -> str:

@@ -176,7 +176,7 @@ def test_a_taken_port_is_one_line(var: Path) -> None:
         ({"PORT": "many"}, ("port", "HEATMAP_PORT")),
         ({"PROT": "5006"}, ("HEATMAP_PROT", "unknown setting")),
         ({"MODE": "dmeo"}, ("mode", "HEATMAP_MODE")),
-        ({"REDDIT__FEEDS": "all"}, ("reddit", "HEATMAP_REDDIT__FEEDS")),
+        ({"REDDIT__FEEDS": "all"}, ("JSON list", "HEATMAP_REDDIT__FEEDS")),
         ({"HOST": "0.0.0.0"}, ("host", "loopback")),
         ({"DATABASE_URL": "mysql://u:hunter22@h/d"}, ("database URL", "postgresql")),
         ({"DATABASE_URL": "postgresql://u:hunter22@127.0.0.1:1/d"}, ("database",)),
