@@ -9,14 +9,15 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from pipelines.affect import make_names, make_sentiment
 
 from heatmap_app.board import Board
 from heatmap_app.events import Events
+from heatmap_app.explore import Explore
 from heatmap_app.jobs import Job
 from heatmap_app.reader import StoreReader
 from heatmap_app.upkeep import Upkeep, seed_catalogue
 from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
+from pipelines.affect import make_names, make_sentiment
 from pipelines.clock import SystemClock
 from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
@@ -66,6 +67,7 @@ class Runtime:
     reader: StoreReader
     upkeep: Upkeep
     database: EmbeddedPostgres | None = None
+    explore: Explore | None = None
     events: Events = field(default_factory=Events)
     notices: tuple[str, ...] = ()
     warmed_up: bool = True
@@ -85,7 +87,9 @@ class Runtime:
         upkeep = Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())
         if self.world.ticks is not None:
             return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), upkeep]
-        polls = [self._poll_job(source) for source in self.world.sources.values()]
+        polls = [self._poll_job(source) for source in self.world.sources.values() if not source.missing()]
+        if self.explore is not None:
+            polls.append(self._explore_job(self.explore))
         score_seconds = float(self.settings.poll.score_seconds)
         return [
             *polls,
@@ -104,6 +108,13 @@ class Runtime:
             return result.detail
 
         return Job(f"poll {source.name}", work, every=lambda: waits["s"], timeout=600.0, first_after=0.5)
+
+    def _explore_job(self, explore: Explore) -> Job:
+        seconds = float(self.settings.trends.explore_poll_seconds)
+        # each of up to 5 requests waits a few seconds; a round is given as long as it may be slow
+        return Job(
+            "explore", lambda: explore.run(self.world.clock.now()), lambda: seconds, timeout=900.0, first_after=60.0
+        )
 
     async def _score(self) -> str:
         report = await asyncio.to_thread(self.refresh.score, self.world.clock.now())
@@ -190,9 +201,11 @@ def _compose(
         store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect)
     )
     reader = StoreReader(store, settings, world.clock, mode, world.intervals(), refresh.forget_names)
-    upkeep = Upkeep(store, settings, recorder)
+    opted_in = mode == "live" and settings.trends.explore
+    explore = Explore(store, reader, settings, store.source_state) if opted_in else None
+    upkeep = Upkeep(store, settings, recorder, explore.categories if explore else lambda: None)
     notices = (database.notice,) if database is not None and database.notice else ()
-    return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, notices=notices)
+    return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, notices=notices)
 
 
 def _world(settings: Settings, mode: str, store: Store, replay: ReplayPlan | None) -> World:

@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def environment(var: Path, **settings: str) -> dict[str, str]:
+def environment(var: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its own settings, with ``settings`` (``HEATMAP_`` left off) and ``var``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEATMAP_")}
     return {
@@ -30,10 +30,12 @@ def environment(var: Path, **settings: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def heatmap(*arguments: str, var: Path, timeout: float = 120, **settings: str) -> subprocess.CompletedProcess[str]:
+def heatmap(
+    *arguments: str, var: Path, timeout: float = 120, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run ``heatmap ...`` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "heatmap_app", *arguments], env=environment(var, **settings), cwd=ROOT,
+        [sys.executable, "-m", "heatmap_app", *arguments], env=environment(var, settings or {}), cwd=ROOT,
         capture_output=True, text=True, timeout=timeout,
     )  # fmt: skip
 
@@ -83,11 +85,13 @@ class Running:
 
 
 @contextmanager
-def serving(*arguments: str, var: Path, timeout: float = 90, **settings: str) -> Iterator[Running]:
+def serving(
+    *arguments: str, var: Path, timeout: float = 90, settings: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """A server in a process of its own; stopped at the end whatever happened."""
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "heatmap_app", *(arguments or ("serve",))], env=environment(var, **settings), cwd=ROOT,
+        [sys.executable, "-m", "heatmap_app", *(arguments or ("serve",))], env=environment(var, settings or {}), cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     lines: queue.Queue[str] = queue.Queue()

@@ -18,6 +18,8 @@ from tests.processes import Running, heatmap, serving
 
 pytestmark = pytest.mark.slow
 
+DEMO = {"MODE": "demo"}
+
 
 @pytest.fixture
 def var() -> Iterator[Path]:
@@ -28,7 +30,7 @@ def var() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Running]:
-    with open_folder() as var, serving(var=var, MODE="demo") as server:
+    with open_folder() as var, serving(var=var, settings=DEMO) as server:
         server.wait_for_board()
         yield server
 
@@ -149,10 +151,10 @@ def test_the_page_is_there_at_once(demo: Running) -> None:
 
 
 def test_stops_on_sigterm_and_goes_on_where_it_was(var: Path) -> None:
-    with serving(var=var, MODE="demo") as first:
+    with serving(var=var, settings=DEMO) as first:
         before = first.wait_for_board()["as_of"]
         assert first.stop() == 0
-    with serving(var=var, MODE="demo") as second:
+    with serving(var=var, settings=DEMO) as second:
         board = second.get("/api/v1/heat").json
         assert board["items"]
         assert board["as_of"] >= before
@@ -161,7 +163,7 @@ def test_stops_on_sigterm_and_goes_on_where_it_was(var: Path) -> None:
 def test_a_taken_port_is_one_line(var: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = heatmap("serve", var=var, PORT=port, MODE="demo")
+        done = heatmap("serve", var=var, settings={**DEMO, "PORT": port})
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -183,7 +185,7 @@ def test_a_taken_port_is_one_line(var: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line(var: Path, settings: dict[str, str], words: tuple[str, ...]) -> None:
-    done = heatmap("serve", var=var, **settings)
+    done = heatmap("serve", var=var, settings=settings)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
     assert all(word in done.stderr for word in words), done.stderr

@@ -1,0 +1,150 @@
+"""`heatmap poll` as an operator meets it: the real clients against all stand-ins, good days and bad ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.postgres import open_folder
+from tests.processes import heatmap, serving
+from tests.upstreams import apify, reddit, trades, trends
+from tests.upstreams.server import Upstream, drip, html, huge, raw, reset, too_many, truncated
+
+pytestmark = pytest.mark.slow
+
+PLATFORMS_AND_TRADES = ("reddit", "trends", "tiktok", "trades")
+
+
+@pytest.fixture
+def var() -> Iterator[Path]:
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def upstreams() -> Iterator[dict[str, Upstream]]:
+    apps = {
+        "reddit": reddit.moving_app,
+        "trends": trends.moving_app,
+        "tiktok": apify.moving_app,
+        "trades": trades.moving_app,
+    }
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(Upstream(make())) for name, make in apps.items()}
+
+
+def settings(upstreams: dict[str, Upstream]) -> dict[str, str]:
+    return {
+        "MODE": "live",
+        "REDDIT__URL": upstreams["reddit"].url, "REDDIT__CLIENT_ID": reddit.CLIENT_ID,
+        "REDDIT__CLIENT_SECRET": reddit.CLIENT_SECRET, "REDDIT__FEEDS": '["all", "movies"]', "REDDIT__TIMEOUT_SECONDS": "4",
+        "TRENDS__URL": upstreams["trends"].url, "TRENDS__TIMEOUT_SECONDS": "4",
+        "TIKTOK__URL": upstreams["tiktok"].url, "TIKTOK__TOKEN": apify.TOKEN, "TIKTOK__TIMEOUT_SECONDS": "4",
+        "TRADES__FEEDS": json.dumps([upstreams["trades"].url + "/feed/"]), "TRADES__TIMEOUT_SECONDS": "4",
+    }  # fmt: skip
+
+
+def poll(var: Path, given: dict[str, str], *arguments: str) -> dict[str, Any]:
+    done = heatmap("poll", "--json", *arguments, var=var, settings=given)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_a_good_day_and_what_is_due(var: Path, upstreams: dict[str, Upstream]) -> None:
+    given = settings(upstreams)
+    first = poll(var, given)
+    assert set(first) == {"at", "sources", "scored", "alerts"}
+    assert set(first["sources"]) == set(PLATFORMS_AND_TRADES)
+    for name, did in first["sources"].items():
+        assert set(did) == {"outcome", "items", "new_items", "ms", "detail"}
+        assert did["outcome"] == "ok", (name, did)
+        assert did["new_items"] > 0, (name, did)
+    assert not upstreams["reddit"].requests("/comments/"), "a hidden request per post"
+
+    again = poll(var, given)
+    assert again["sources"] == {}, "nothing is due a moment later"
+    forced = poll(var, given, "--force", "--source", "trades")
+    assert set(forced["sources"]) == {"trades"}
+    assert forced["sources"]["trades"]["new_items"] == 0
+
+    recorded = pl.read_parquet(next((var / "recordings").rglob("part-*-reddit-*.parquet")))
+    assert recorded["source"].unique().to_list() == ["reddit"]
+    assert "author" not in recorded.columns
+
+
+@pytest.mark.parametrize(
+    ("source", "match", "fault"),
+    [
+        pytest.param("reddit", "/r/", html(), id="reddit: HTML instead of JSON"),
+        pytest.param("reddit", "/r/", huge(), id="reddit: 50 MB"),
+        pytest.param("reddit", "/r/", truncated(b'{"kind": "Listing", "data": {"children": ['), id="reddit: truncated"),
+        pytest.param("trends", "/trending/rss", raw(b"", "application/rss+xml"), id="trends: empty"),
+        pytest.param("trends", "/trending/rss", html(), id="trends: consent page"),
+        pytest.param("trends", "/trending/rss", too_many("120"), id="trends: 429"),
+        pytest.param(
+            "trends", "/trending/rss", raw(b"\xff\xfe\x00<rss", "application/rss+xml"), id="trends: wrong charset"
+        ),
+        pytest.param("trades", "/feed", reset(), id="trades: connection reset"),
+        pytest.param("trades", "/feed", drip(), id="trades: slow drip"),
+        pytest.param("trades", "/feed", raw(b"<rss><chan", "application/rss+xml"), id="trades: malformed"),
+        pytest.param("tiktok", "/v2/", raw(b'{"data": NaN', "application/json"), id="tiktok: broken JSON"),
+    ],
+)
+def test_one_bad_upstream_is_one_audit_row_and_the_others_go_on(
+    var: Path, upstreams: dict[str, Upstream], source: str, match: str, fault: Any
+) -> None:
+    given = settings(upstreams)
+    upstreams[source].plan(match, fault, repeat=True)
+    report = poll(var, given, "--force")
+    bad = report["sources"].pop(source)
+    assert bad["outcome"] in {"failed", "throttled", "empty", "degraded"}, bad
+    assert bad["items"] == 0
+    assert bad["detail"]
+    assert "\n" not in bad["detail"]
+    assert apify.TOKEN not in bad["detail"]
+    assert {did["outcome"] for did in report["sources"].values()} == {"ok"}
+    with serving("serve", "--no-schedule", var=var, settings=given) as server:
+        rows = server.get(f"/api/v1/audit?source={source}").json["items"]
+        assert [row["outcome"] for row in rows] == [bad["outcome"]]
+        health = {row["source"]: row for row in server.get("/api/v1/sources").json["items"]}
+        assert health[source]["state"] != "live"
+        assert health[source]["line"]
+
+
+def test_without_credentials_the_rest_runs_and_says_what_to_set(var: Path, upstreams: dict[str, Upstream]) -> None:
+    given = settings(upstreams)
+    for name in ("REDDIT__CLIENT_ID", "REDDIT__CLIENT_SECRET", "TIKTOK__TOKEN"):
+        given.pop(name)
+    report = poll(var, given)
+    assert report["sources"]["reddit"]["outcome"] == "not_configured"
+    assert "HEATMAP_REDDIT__CLIENT_ID" in report["sources"]["reddit"]["detail"]
+    assert "HEATMAP_TIKTOK__TOKEN" in report["sources"]["tiktok"]["detail"]
+    assert report["sources"]["trends"]["outcome"] == "ok"
+    assert report["sources"]["trades"]["outcome"] == "ok"
+    table = heatmap("poll", "--force", "--source", "tiktok", var=var, settings=given)
+    assert "HEATMAP_TIKTOK__TOKEN" in table.stdout
+    wrong = heatmap("poll", "--source", "myspace", var=var, settings=given)
+    assert wrong.returncode == 1
+    assert "reddit, trends, tiktok, trades" in wrong.stderr
+
+
+def test_record_appends_polls_to_a_file_that_replays(var: Path, upstreams: dict[str, Upstream]) -> None:
+    given = settings(upstreams)
+    file = var / "morning.parquet"
+    done = heatmap("record", str(file), "--rounds", "1", var=var, settings=given)
+    assert done.returncode == 0, done.stderr
+    frame = pl.read_parquet(file)
+    assert frame.columns[:10] == [
+        "poll_at", "source", "feed", "item_id", "title", "url", "published_at", "engagement", "rank", "names",
+    ]  # fmt: skip
+    assert set(frame["source"]) == set(PLATFORMS_AND_TRADES)
+    with serving("replay", str(file), "--speed", "100000", var=var) as server:
+        board = server.wait_for_board()
+        assert board["mode"] == "replay"
