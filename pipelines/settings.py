@@ -189,6 +189,15 @@ class Episode(Section):
     trades_old_hours: float = Field(gt=0)
 
 
+class Writer(Section):
+    """An optional writer of the action package, at any OpenAI-compatible address; off while ``url`` is empty."""
+
+    url: str
+    model: str
+    key: SecretStr
+    timeout_seconds: float = Field(gt=0, le=300)
+
+
 class Settings(BaseSettings):
     """Every setting of the product, validated and frozen. See the comments in ``config/*.toml``."""
 
@@ -211,6 +220,7 @@ class Settings(BaseSettings):
     tiktok: TikTok
     trades: Trades
     slack: Slack
+    writer: Writer
     velocity: Velocity
     affect: Affect
     heat: Heat
