@@ -12,6 +12,7 @@ import typer
 from heatmap_app.cli_data import data
 from heatmap_app.cli_entities import entities
 from heatmap_app.cli_tools import db, run
+from heatmap_app.logs import configure
 from pipelines.errors import HeatmapError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.add_typer(db, name="db")
 
 def main() -> None:
     """Run the command line; an expected error is one line on stderr and exit status 1."""
+    configure()
     try:
         app()
     except HeatmapError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heatmap_app.cli_common import JsonOption, opened_store, parse_time, print_json, say, table
+from heatmap_app.logs import configure
 from pipelines.errors import InputError
 from pipelines.settings import Settings, load_settings
 
@@ -71,7 +72,6 @@ def _serve(settings: Settings, opening: Callable[[Any], Runtime], *, schedule: b
     os.environ["TZ"] = "UTC"
     time.tzset()
     from heatmap_app import runtime, server
-    from heatmap_app.logs import configure
 
     configure(settings)
     server.serve(settings, lambda: opening(runtime), schedule=schedule)
@@ -85,7 +85,9 @@ def poll(
     """One round: fetch what is due, ingest, score; prints what each source did."""
     from heatmap_app.once import poll_once
 
-    report = asyncio.run(poll_once(load_settings(), source, force=force))
+    settings = load_settings()
+    configure(settings)
+    report = asyncio.run(poll_once(settings, source, force=force))
     if as_json:
         print_json(report)
         return
@@ -104,7 +106,9 @@ def record(
     """Keep polling and append every poll's items to a recording; nothing is scored or stored elsewhere."""
     from heatmap_app.once import record_to
 
-    asyncio.run(record_to(load_settings(), file, rounds, say))
+    settings = load_settings()
+    configure(settings)
+    asyncio.run(record_to(settings, file, rounds, say))
 
 
 @db.command("upgrade")

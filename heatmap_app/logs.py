@@ -59,9 +59,9 @@ class RedactingFormatter(logging.Formatter):
         return self._redact.text(super().format(record))
 
 
-def configure(settings: Settings) -> None:
-    """Send structlog and the libraries' logs to stderr, redacted."""
-    redact = Redact(secrets(settings))
+def configure(settings: Settings | None = None) -> None:
+    """Send structlog and the libraries' logs to stderr, without the secrets of ``settings``."""
+    redact = Redact(secrets(settings) if settings is not None else iter(()))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter(redact))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
