@@ -20,7 +20,7 @@ MAX_WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One receipt read: its words without the name, and the terms each angle found, as (topic, words shown)."""
+    """One receipt read: its words without any name, and the terms each angle found, as (topic, words shown)."""
 
     receipt: Receipt
     text: str
@@ -92,14 +92,18 @@ def _read(story: Story, receipt: Receipt, words: PackageWords) -> Reading:
     left: list[Token | None] = list(tokens(text))
     for own in {plain_name(story.name), plain_name(receipt.matched)}:
         left = _without(left, [token.key for token in tokens(own)])
+    bare = left  # a work called "Arrested Development" is no arrest, though awards are told by their names
+    for related in story.related:
+        bare = _without(bare, [token.key for token in tokens(plain_name(related))])
     strong: dict[str, tuple[tuple[str, str], ...]] = {}
     hints: dict[str, tuple[tuple[str, str], ...]] = {}
     for angle in words.angles:
-        if found := tuple((term.topic, shown) for term, shown in find(angle.strong, left, text)):
+        among = bare if angle.careful else left
+        if found := tuple((term.topic, shown) for term, shown in find(angle.strong, among, text)):
             strong[angle.name] = found
-        if found := tuple((term.topic, shown) for term, shown in find(angle.hints, left, text)):
+        if found := tuple((term.topic, shown) for term, shown in find(angle.hints, among, text)):
             hints[angle.name] = found
-    return Reading(receipt, text, tuple(left), strong, hints, _votes(story.kind, strong, hints, words.angles))
+    return Reading(receipt, text, tuple(bare), strong, hints, _votes(story.kind, strong, hints, words.angles))
 
 
 def _without(words: Sequence[Token | None], name: Sequence[str]) -> list[Token | None]:
@@ -133,6 +137,8 @@ def _decide(readings: Sequence[Reading], words: PackageWords) -> tuple[str, tupl
         return UNKNOWN, ("What happened is unknown: no word of the table stands in the receipts.",)
     (best, most), *rest = counts.most_common()
     by_trades = any(best in read.votes and read.receipt.source == "trades" for read in readings)
+    if not any(best in read.votes and best in read.strong for read in readings):
+        return UNKNOWN, (f"What happened is unknown: {_label(best)} is only hinted at.",)
     if rest and rest[0][1] == most:
         tied = sorted(angle for angle, count in counts.items() if count == most)
         return UNKNOWN, (f"What happened is unknown: {_spoken(tied)} are told by {most} each.",)
@@ -159,11 +165,11 @@ def _careful(
     """A careful angle, or receipts that speak of one or accuse somebody though another angle won."""
     if angle in words.careful:
         return True, ()
-    speaking = [word for read in readings if (word := _grave_word(read, words))]
-    least = words.rules.careful_least if story.kind in WORKS else 1
-    if len(speaking) < least:
-        return False, ()
-    return True, (f"Worded with care: a receipt says “{speaking[0]}”.",)
+    grave = [word for read in readings if (word := _grave_word(read, words))]
+    hinted = [read.hints[name][0][1] for read in readings for name in sorted(words.careful & set(read.hints))]
+    if (grave and story.kind not in WORKS) or len(grave) + len(hinted) >= words.rules.careful_least:
+        return True, (f"Worded with care: a receipt says “{(grave + hinted)[0]}”.",)
+    return False, ()
 
 
 def _grave_word(read: Reading, words: PackageWords) -> str | None:

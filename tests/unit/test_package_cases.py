@@ -72,7 +72,7 @@ CASES: dict[str, Case] = {
     "award": Case(
         posts(f"{NAME} wins the award for best actress", f"That acceptance speech by {NAME}"),
         "award",
-        lambda p: "name to beat" in p.teases[1],
+        lambda p: "what is behind the talk" in p.teases[1],
     ),
     "death, from posts": Case(
         posts(*OBIT),

@@ -58,6 +58,20 @@ def test_the_name_itself_tells_nothing() -> None:
     assert not tell(story(*by_alias), desk().words).careful
 
 
+def test_the_name_of_another_work_is_no_arrest() -> None:
+    titles = (f"{NAME} on the Arrested Harbor movie", f"{NAME} back in Arrested Harbor")
+    assert angle(*titles) == "legal"
+    told = tell(story(*reddit(*titles), related=("Arrested Harbor",)), desk().words)
+    assert (told.angle, told.careful) == ("unknown", False)
+
+
+def test_hints_alone_tell_nothing_but_grave_ones_ask_for_care() -> None:
+    hinted = tell(story(*reddit("a great drama fight", "what a fight")), desk().words)
+    assert (hinted.angle, hinted.notes) == ("unknown", ("What happened is unknown: feud is only hinted at.",))
+    assert tell(story(*reddit("a shock death", "so dead", "the sea")), desk().words).careful
+    assert not tell(story(*reddit("a shock death", "the sea")), desk().words).careful
+
+
 def test_a_film_does_not_die_but_two_such_posts_ask_for_care() -> None:
     assert angle("Who dies in it", "Everybody died", kind="film") == "unknown"
     assert tell(story(*reddit("Who dies in it", "Everybody died"), kind="film"), desk().words).careful
