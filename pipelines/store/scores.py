@@ -10,8 +10,10 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from pipelines.model import UTC_TIME
+from pipelines.outbox import Decided
 from pipelines.store.base import Part
 from pipelines.store.bulk import clean, json_dump, stage, upsert
+from pipelines.store.decisions import write_decided
 from pipelines.store.engine import as_utc
 
 KEEP_RANKS = 100
@@ -63,11 +65,13 @@ class Scores(Part):
         platforms: pl.DataFrame,
         history: pl.DataFrame,
         meta: ScoreMeta = ScoreMeta(),
+        decided: Decided | None = None,
     ) -> int:
         """Store one scoring poll, all or nothing; its id. A poll stored again at the same instant replaces the first.
 
         Frames as ``pipelines.score`` makes them. ``entities`` may carry ``passes``, ``persistence`` and ``eligible``
-        (booleans, default false); its order is the rank.
+        (booleans, default false); its order is the rank. ``decided`` is stored with them: no score without its decision,
+        no alert without its score.
         """
         rows = _score_rows(entities, platforms)
         hours = _hour_rows(history, rows)
@@ -82,6 +86,8 @@ class Scores(Part):
             update = ["heat", "raw", "velocity_z", "spread_count", "affect"]
             connection.execute(text(upsert("score_hour", ["entity_id", "hour"], "SELECT * FROM stage_hour", update)))
             connection.execute(text(THIN), {"at": at, "ranks": KEEP_RANKS, "velocity": KEEP_VELOCITY})
+            if decided is not None:
+                write_decided(connection, poll_id, at, decided)
         return poll_id
 
     def last_polls(self, n: int = 1) -> list[ScorePoll]:

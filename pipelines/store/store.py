@@ -8,6 +8,8 @@ from pipelines.errors import StoreError
 from pipelines.store import migrate
 from pipelines.store.boards import Boards
 from pipelines.store.catalogue import Catalogue
+from pipelines.store.decisions import Decisions
+from pipelines.store.deliveries import Deliveries
 from pipelines.store.details import Details
 from pipelines.store.domains import Domains
 from pipelines.store.editing import Editing
@@ -21,7 +23,8 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Boards, Details, Fetches, Texts, Upkeep):
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Decisions, Deliveries, Boards, Details, Fetches,
+            Texts, Upkeep):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

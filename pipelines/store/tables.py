@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a test holds it against ``migrations/versions``."""
 
 metadata = MetaData()
@@ -176,3 +176,41 @@ source_state = Table(
     "source_state", metadata, _text("key", key=True), _json("value", null=False), _time("updated_at")
 )  # fmt: skip
 """What an adapter remembers between polls (ETags, last good runs, spend)."""
+
+decision = Table(
+    "decision", metadata,
+    _id("poll_id", key=True), _id("entity_id", key=True), _time("at"), _text("outcome"), _text("reason"),
+    _text("sentence"), _float("velocity_z"), Column("spread_count", SmallInteger), _float("affect"), _float("heat"),
+    _float("confidence"), _time("trades_at", null=True), _time("started_at", null=True),
+    Index("decision_entity_at", "entity_id", "at"), Index("decision_at", "at"),
+)  # fmt: skip
+"""Why a name did or did not alert in a scoring poll; every name that reached the velocity gate or has an open episode."""
+
+episode = Table(
+    "episode", metadata,
+    _id("entity_id", key=True), Column("open", Boolean, nullable=False), _time("started_at"),
+    Column("below", Integer, nullable=False), Column("alerted", Boolean, nullable=False),
+    _time("alerted_at", null=True), _float("alerted_heat"),
+)  # fmt: skip
+"""Where each name's episode stands; the last one stays while its alert's cool-down lasts."""
+
+alert = Table(
+    "alert", metadata,
+    Column("id", BigInteger, primary_key=True), _text("dedup_key"), _id("entity_id"), _time("at"),
+    _float("heat", null=False), _float("velocity_z", null=False), Column("spread_count", SmallInteger, nullable=False),
+    _float("affect", null=False), _float("confidence", null=False), _text("why"), _json("payload", null=False),
+    _text("state"),
+    UniqueConstraint("dedup_key", name="alert_dedup_key_key"), Index("alert_at", "at"),
+    Index("alert_entity_at", "entity_id", "at"),
+)  # fmt: skip
+"""``payload`` is what the message is made of. ``state`` is open, or source_fault where a person marked it so."""
+
+delivery = Table(
+    "delivery", metadata,
+    _id("alert_id", key=True), _text("channel", key=True), _text("state"), Column("attempt", Integer, nullable=False),
+    _time("attempt_started_at", null=True), _time("next_at"), _text("message_key", null=True),
+    _text("slack_ts", null=True), _time("sent_at", null=True), Column("looks", Integer, nullable=False),
+    Column("marked", Boolean, nullable=False), Column("resends", Integer, nullable=False), _text("last_error"),
+    Index("delivery_state", "channel", "state", "next_at"), Index("delivery_message_key", "message_key"),
+)  # fmt: skip
+"""The outbox: written with the score, claimed, sent, marked. Deliveries with one ``message_key`` are one message."""

@@ -26,6 +26,9 @@ PRUNE = (
     ("coverage", "DELETE FROM coverage WHERE hour < :hourly"),
     ("score", "DELETE FROM score WHERE poll_id IN (SELECT id FROM score_poll WHERE at < :scores)"),
     ("score_poll", "DELETE FROM score_poll WHERE at < :scores"),
+    ("decision", "DELETE FROM decision WHERE at < :scores"),
+    ("delivery", "DELETE FROM delivery d USING alert a WHERE a.id = d.alert_id AND a.at < :hourly"),
+    ("alert", "DELETE FROM alert WHERE at < :hourly"),
     ("poll", """DELETE FROM poll p WHERE at < :audit
         AND EXISTS (SELECT FROM poll later WHERE later.source = p.source AND later.at > p.at)"""),
 )  # fmt: skip

@@ -114,7 +114,7 @@ def test_prune_keeps_what_it_should(store: Store) -> None:
     store.mute(ids[0], "ana")
     gone = store.prune(T, RETENTION)
     assert gone == {"sighting": 4, "mention": 2, "candidate": 4, "item": 2, "hourly": 1, "score_hour": 1, "coverage": 1,
-                    "score": 2, "score_poll": 2, "poll": 3}  # fmt: skip
+                    "score": 2, "score_poll": 2, "decision": 0, "delivery": 0, "alert": 0, "poll": 3}  # fmt: skip
     assert rows(store, "SELECT item_id FROM item ORDER BY 1") == [("q",), ("q0",), ("q40",), ("q9",)]
     assert rows(store, "SELECT canonical FROM candidate ORDER BY 1") == [("name 0",), ("still seen",)]
     assert rows(store, "SELECT count(*) FROM audit") == [(1,)]
