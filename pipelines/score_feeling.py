@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.score_grid import Anchor
 from pipelines.score_model import Scoring
 from pipelines.score_rows import HOUR, Floats, Ints, Rows
+from pipelines.score_scratch import ORDINARY, Scratch
 from pipelines.score_velocity import sliding_sums
 
 _SOME = 0.5
@@ -34,9 +35,15 @@ class Feeling:
     positive: Floats
     negative: Floats
 
-    def affect(self, scoring: Scoring) -> Floats:
-        """``min(1, |m| + bonus)``; 0 where there is no text."""
-        return np.minimum(1.0, np.abs(self.mean()) + self.bonus(scoring))
+    def affect(self, scoring: Scoring, scratch: Scratch = ORDINARY) -> Floats:
+        """``min(1, |m| + bonus)``; 0 where there is no text. It lies in ``scratch``."""
+        affect = scratch.take(*self.count.shape)
+        affect.fill(0.0)
+        np.divide(self.weighted, self.weight, out=affect, where=self.count > _SOME)
+        np.abs(affect, out=affect)
+        if (self.count > scoring.controversy_floor + _SOME).any():
+            affect += self.bonus(scoring)
+        return np.minimum(affect, 1.0, out=affect)
 
     def mean(self) -> Floats:
         """``m``, 0 where there is no text."""
@@ -72,14 +79,17 @@ class FeelingHours:
     hour they come in; ``steps`` (sums, hours, entities) the changes that rows replaced sooner make."""
 
     whole: Floats
-    steps: Floats
+    steps: Floats | None
     length: int
 
-    def feeling(self, part: slice) -> Feeling:
-        """The feeling at each hour of the entities of ``part``: (hours, entities)."""
-        changes = np.cumsum(self.steps[:, :, part], axis=1)
-        whole = self.whole[:, :, part]
-        return _unpacked([sliding_sums(whole[i], self.length) + changes[i] for i in range(_SUMS)])
+    def feeling(self, part: slice, scratch: Scratch = ORDINARY) -> Feeling:
+        """The feeling at each hour of the entities of ``part``: (hours, entities). It lies in ``scratch``."""
+        sums = [sliding_sums(self.whole[i, :, part], self.length, 1, scratch) for i in range(_SUMS)]
+        if self.steps is not None:
+            for total, steps in zip(sums, self.steps[:, :, part], strict=True):
+                changes = np.cumsum(steps, axis=0, out=scratch.take(*total.shape))
+                np.add(total, changes, out=total)
+        return _unpacked(sums, scratch)
 
 
 def feeling_hours(platforms: Sequence[Rows], anchor: Anchor, scoring: Scoring) -> FeelingHours:
@@ -88,17 +98,17 @@ def feeling_hours(platforms: Sequence[Rows], anchor: Anchor, scoring: Scoring) -
     length = scoring.window_hours
     early = Anchor(anchor.last, anchor.size + length - 1, anchor.width)
     whole = np.zeros((_SUMS, early.size * early.width))
-    steps = np.zeros((_SUMS, anchor.size * anchor.width))
+    steps: Floats | None = None
     for platform in platforms:
         rows = platform.between(early.first - HOUR, early.last)
         text, stays = ~np.isnan(rows.sentiment), rows.until >= rows.at + length * HOUR
         lasting = rows.take(text & stays)
         _add(whole, early.cells(lasting.at, lasting.entity), _values(lasting, scoring))
         if not stays.all():
+            steps = np.zeros((_SUMS, anchor.size * anchor.width)) if steps is None else steps
             _pour_replaced(steps, rows.take(text & ~stays), anchor, scoring)
-    return FeelingHours(
-        whole.reshape(_SUMS, early.size, early.width), steps.reshape(_SUMS, anchor.size, anchor.width), length
-    )
+    by_hour = None if steps is None else steps.reshape(_SUMS, anchor.size, anchor.width)
+    return FeelingHours(whole.reshape(_SUMS, early.size, early.width), by_hour, length)
 
 
 def _pour_replaced(steps: Floats, rows: Rows, anchor: Anchor, scoring: Scoring) -> None:
@@ -123,7 +133,10 @@ def _add(sums: Floats, cells: Ints, values: Sequence[Floats]) -> None:
         np.add.at(total, cells, value)
 
 
-def _unpacked(sums: Sequence[Floats] | Floats) -> Feeling:
+def _unpacked(sums: Sequence[Floats] | Floats, scratch: Scratch = ORDINARY) -> Feeling:
     weighted, weight, packed, negative = sums
-    positive = np.floor(packed / _SHIFT)
-    return Feeling(weighted, weight, packed - positive * _SHIFT, positive, negative)
+    positive = np.multiply(packed, 1.0 / _SHIFT, out=scratch.take(*packed.shape))
+    np.floor(positive, out=positive)
+    count = np.multiply(positive, -_SHIFT, out=scratch.take(*packed.shape))
+    count += packed
+    return Feeling(weighted, weight, count, positive, negative)

@@ -53,9 +53,14 @@ class HourGrid:
     extra: Floats | None = None
 
 
-def hour_grid(rows: Rows, anchor: Anchor) -> HourGrid:
-    """What every hour of ``anchor`` holds of the rows that last until T (of all sightings, for a level source)."""
-    return _level_hours(rows, anchor) if rows.kind == SourceKind.LEVEL else _event_hours(rows.lasting(), anchor)
+def hour_grid(rows: Rows, anchor: Anchor, *, extra: bool = False) -> HourGrid:
+    """What every hour of ``anchor`` holds of the rows that last until T (of all sightings, for a level source).
+
+    The ``extra`` is needed where hours before the last are scored.
+    """
+    if rows.kind == SourceKind.LEVEL:
+        return _level_hours(rows, anchor, extra=extra)
+    return _event_hours(rows.lasting(), anchor)
 
 
 def _event_hours(rows: Rows, anchor: Anchor) -> HourGrid:
@@ -72,7 +77,7 @@ def hourly(rows: Rows, anchor: Anchor) -> list[slice]:
     return [slice(int(lo), int(hi)) for lo, hi in pairwise(bounds)]
 
 
-def _level_hours(rows: Rows, anchor: Anchor) -> HourGrid:
+def _level_hours(rows: Rows, anchor: Anchor, *, extra: bool) -> HourGrid:
     """Each clock hour's largest weight, in the hour of the grid in which its last sighting falls.
 
     The grid cuts each clock hour in an early part, which ends one of its hours, and a late part, which begins the
@@ -80,33 +85,30 @@ def _level_hours(rows: Rows, anchor: Anchor) -> HourGrid:
     """
     wide = Anchor(anchor.last, anchor.size + 1, anchor.width)
     volume = np.zeros((wide.size, wide.width))
-    extra: Floats | None = None
-    opened: Floats | None = None
+    alone = np.zeros_like(volume) if extra else None
+    opened = np.zeros(wide.width)
+    is_open = False
     opens = np.searchsorted(rows.at, wide.ends // HOUR * HOUR, side="left")
     for hour, part in enumerate(hourly(rows, wide)):
         opening = max(int(opens[hour]), part.start)
-        late = _largest(rows, slice(part.start, opening), wide.width)
-        if opened is not None and hour:
-            stays = opened if late is None else np.where(late > 0, 0.0, opened)
-            volume[hour - 1] += stays
-            if late is not None:
-                np.maximum(late, opened, out=late, where=late > 0)
-                extra = np.zeros_like(volume) if extra is None else extra
-                extra[hour - 1] = opened - stays
-        if late is not None:
-            volume[hour] = late
-        opened = _largest(rows, slice(opening, part.stop), wide.width)
-    if opened is not None:
-        volume[-1] += opened
-    return HourGrid(volume[1:], None if extra is None else extra[1:])
+        late = volume[hour]
+        _largest(late, rows, slice(part.start, opening))
+        if is_open:
+            goes_on = late > 0
+            np.add(volume[hour - 1], opened, out=volume[hour - 1], where=~goes_on)
+            np.maximum(late, opened, out=late, where=goes_on)
+            if alone is not None:
+                np.copyto(alone[hour - 1], opened, where=goes_on)
+            opened.fill(0.0)
+        is_open = part.stop > opening
+        _largest(opened, rows, slice(opening, part.stop))
+    volume[-1] += opened
+    return HourGrid(volume[1:], alone[1:] if alone is not None and alone.any() else None)
 
 
-def _largest(rows: Rows, part: slice, width: int) -> Floats | None:
-    if part.stop <= part.start:
-        return None
-    largest = np.zeros(width)
-    np.maximum.at(largest, rows.entity[part], rows.weight[part])
-    return largest
+def _largest(largest: Floats, rows: Rows, part: slice) -> None:
+    if part.stop > part.start:
+        np.maximum.at(largest, rows.entity[part], rows.weight[part])
 
 
 def passing_rows(rows: Rows, anchor: Anchor, times: int) -> Passing | None:

@@ -6,6 +6,7 @@ Works through blocks of entities on all cores; numpy lets go of the interpreter 
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +20,14 @@ from pipelines.score_grid import Anchor, HourGrid, hour_grid, passing_rows
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now, raw_score
 from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
+from pipelines.score_scratch import Scratch
 from pipelines.score_velocity import Coverage, Flags, Passing, Volumes, combined, velocity_over
 
-BLOCK = 160
+BLOCK = 64
 """Entities a thread works on at once, so that its arrays stay in the processor's cache."""
+
+_ARRAYS = 24
+"""How many arrays of a block are in use at the same time, at most."""
 
 TIE = 1e-9
 """Raw scores this close to the maximum are at it."""
@@ -80,7 +85,7 @@ def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, h
     work = _Work(
         hours,
         scoring,
-        tuple(hour_grid(rows, anchor) for rows in mentions.platforms),
+        tuple(hour_grid(rows, anchor, extra=True) for rows in mentions.platforms),
         tuple(passing_rows(rows, anchor, hours.times) for rows in mentions.platforms),
         feeling_hours(mentions.platforms, Anchor(hours.last, hours.times, width), scoring),
         Coverage.of(coverage, hours.instants, scoring),
@@ -88,8 +93,15 @@ def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, h
         current.at,
     )
     starts = range(0, width, BLOCK)
+    local = threading.local()
+
+    def block(start: int) -> Trail:
+        if not hasattr(local, "scratch"):
+            local.scratch = Scratch(_ARRAYS * BLOCK * size)
+        return _block(work, slice(start, min(start + BLOCK, width)), local.scratch)
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = list(pool.map(lambda start: _block(work, slice(start, min(start + BLOCK, width))), starts))
+        parts = list(pool.map(block, starts))
     return Trail(
         hours,
         np.concatenate([part.peak_at for part in parts]),
@@ -114,47 +126,51 @@ class _Work:
     now: int
 
 
-def _block(work: _Work, part: slice) -> Trail:
+def _block(work: _Work, part: slice, scratch: Scratch) -> Trail:
     scoring, hours = work.scoring, work.hours
-    fast, spread, known = _velocities(work, part)
-    affect = work.feelings.feeling(part).affect(scoring)
-    raw = np.where(known, raw_score(fast, spread, affect, scoring), -np.inf)
+    scratch.release(0)
+    fast, spread, known = _velocities(work, part, scratch)
+    affect = work.feelings.feeling(part, scratch).affect(scoring, scratch)
+    raw = raw_score(fast, spread, affect, scoring)
+    if not known.all():
+        raw[~known] = -np.inf
     peak_at = _peak(raw[hours.times - hours.peak :], work.raw_now[part], hours.last, work.now)
     kept = slice(hours.times - hours.history, hours.times)
-    return Trail(hours, peak_at, raw, fast[kept], spread[kept], affect[kept])
+    return Trail(hours, peak_at, raw, fast[kept].copy(), spread[kept].astype(np.int64), affect[kept].copy())
 
 
-def _velocities(work: _Work, part: slice) -> tuple[Floats, Ints, Flags]:
+def _velocities(work: _Work, part: slice, scratch: Scratch) -> tuple[Floats, Floats, Flags]:
     """Combined velocity, spread count and whether any platform knows the entity: (times, entities of the block)."""
-    times, scoring = work.hours.times, work.scoring
-    shape = (times, part.stop - part.start)
+    shape = (work.hours.times, part.stop - part.start)
     zs, presents = [], []
-    spread = np.zeros(shape, dtype=np.int64)
+    spread = scratch.take(*shape)
+    spread.fill(0.0)
     for i, name in enumerate(PLATFORMS):
-        z, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
         volumes, columns = _volumes(work, i, part)
-        if len(columns):
-            factor = None if work.coverage is None else work.coverage.for_source(i)
-            found = velocity_over(volumes, factor, scoring.noise_units[name], scoring)
-            if len(columns) == shape[1]:
-                z, present = found.z, found.present
-            else:
-                z[:, columns], present[:, columns] = found.z, found.present
-            spread[:, columns] += found.seen
+        factor = None if work.coverage is None else work.coverage.for_source(i)
+        pace = velocity_over(volumes, factor, work.scoring.noise_units[name], work.scoring, scratch)
+        if columns is None:
+            z, present = pace.z, pace.present
+            spread += pace.seen
+        else:
+            z, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+            z[:, columns], present[:, columns] = pace.z, pace.present
+            spread[:, columns] += pace.seen
         zs.append(z)
         presents.append(present)
-    return combined(zs, presents, scoring), spread, np.any(presents, axis=0)
+    known = np.logical_or.reduce(presents)
+    return combined(zs, presents, work.scoring, scratch), spread, known
 
 
-def _volumes(work: _Work, source: int, part: slice) -> tuple[Volumes, Ints]:
-    """One platform's volumes of those entities of a block that it has at all, and which these are."""
+def _volumes(work: _Work, source: int, part: slice) -> tuple[Volumes, Ints | None]:
+    """One platform's volumes of those entities of a block that it has at all, and which these are (None: all)."""
     whole = work.grids[source]
     grid = whole.volume[:, part]
     extra = None if whole.extra is None else whole.extra[-work.hours.times :, part]
     some = grid.any(axis=0)
     passing = work.passing[source]
     if passing is None and some.all():
-        return Volumes(grid, work.hours.times, extra), np.arange(len(some))
+        return Volumes(grid, work.hours.times, extra), None
     if passing is not None:
         inside = (passing.column >= part.start) & (passing.column < part.stop)
         some[passing.column[inside] - part.start] = True

@@ -57,7 +57,7 @@ def score_now(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scorin
     return Now(at, platforms, factor, present.any(axis=0), fast, spread, felt, affect, raw, counts)
 
 
-def raw_score(fast: Floats, spread: Ints, affect: Floats, scoring: Scoring) -> Floats:
+def raw_score(fast: Floats, spread: Ints | Floats, affect: Floats, scoring: Scoring) -> Floats:
     """``0.5 velocity + 0.3 spread + 0.2 affect``, the spread being the part of all platforms."""
     share = spread / len(PLATFORMS)
     return scoring.velocity_weight * fast + scoring.spread_weight * share + scoring.affect_weight * affect

@@ -17,6 +17,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -93,140 +94,119 @@ class Mentions:
 
 def prepare(mentions: pl.DataFrame, scoring: Scoring, now: datetime) -> Mentions:
     """Weigh ``mentions`` (the columns of MENTIONS, ``entity`` of any type), make them unique and put them in order."""
-    frame = _usable(_weighed(mentions, scoring), micros(now))
-    codes, entities = _codes(frame["entity"])
-    frame = frame.with_columns(pl.Series("entity", codes))
-    if frame["at"].is_sorted():
-        frame = frame.with_columns(row=pl.int_range(pl.len()))
-    else:
-        order = _stable_order((frame["at"] - frame["at"].min()).cast(pl.UInt64).to_numpy())
-        frame = frame[order].with_columns(row=pl.Series(order))
+    at = micros(now)
+    parts = pl.collect_all([_of_platform(mentions, name, at) for name in PLATFORMS])
+    codes, entities = _codes([part["entity"] for part in parts])
+    current = at - scoring.window_hours * HOUR
 
-    def rows(source: int) -> Rows:
-        return _chained(frame.filter(pl.col("source") == source), scoring.kinds[PLATFORMS[source]])
+    def rows(i: int) -> Rows:
+        return _rows(parts[i], codes[i], scoring.kinds[PLATFORMS[i]], current)
 
     with ThreadPoolExecutor(len(PLATFORMS)) as pool:
         return Mentions(entities, tuple(pool.map(rows, range(len(PLATFORMS)))))
 
 
-def _usable(frame: pl.DataFrame, now: int) -> pl.DataFrame:
-    needed = ("source", "at", "entity", "item")
-    latest = frame["at"].max()
-    if not any(frame[name].null_count() for name in needed) and (latest is None or latest <= now):  # type: ignore[operator]  # an integer column
-        return frame
-    return frame.filter(pl.col("at") <= now, *(pl.col(name).is_not_null() for name in needed))
+def _of_platform(mentions: pl.DataFrame, name: str, now: int) -> pl.LazyFrame:
+    at = pl.col("at").dt.timestamp("us")
+    known = pl.all_horizontal(pl.col("entity", "item_id").is_not_null())
+    numbers = pl.col("engagement", "rank", "list_length", "sentiment").cast(pl.Float64)
+    usable = mentions.lazy().filter((pl.col("source").cast(pl.String) == name) & (at <= now) & known)
+    return usable.select("entity", pl.col("item_id").hash().alias("item"), at.alias("at"), numbers)
 
 
-def _weighed(mentions: pl.DataFrame, scoring: Scoring) -> pl.DataFrame:
-    frame = (
-        mentions.lazy()
-        .with_columns(code=_source_code())
-        .select(
-            pl.col("entity"),
-            pl.col("code").alias("source"),
-            pl.when(pl.col("item_id").is_not_null()).then(pl.col("item_id").hash()).alias("item"),
-            pl.col("at").dt.timestamp("us").alias("at"),
-            _weight(scoring).alias("weight"),
-            _sentiment().alias("sentiment"),
-        )
-        .collect()
-    )
-    return _with_ranks(frame, mentions, scoring)
+def _codes(parts: list[pl.Series]) -> tuple[list[Ints], pl.Series]:
+    """A dense code for each value of each part, and the distinct values in the order of their codes."""
+    dtype, count = parts[0].dtype, sum(map(len, parts))
+    if dtype.is_integer() and count:
+        ends = [int(cast("int", end)) for part in parts if len(part) for end in (part.min(), part.max())]
+        lowest, span = min(ends), max(ends) - min(ends) + 1
+        if span <= max(1_000_000, 4 * count):
+            offsets = [part.to_numpy() - lowest for part in parts]
+            present = np.zeros(span, dtype=np.bool_)
+            for offset in offsets:
+                present[offset] = True
+            lookup = np.cumsum(present) - 1
+            distinct = pl.Series("entity", np.flatnonzero(present) + lowest).cast(dtype)
+            return [lookup[offset] for offset in offsets], distinct
+    coded = pl.concat(parts).to_frame("entity").unique(maintain_order=True).with_row_index("code")
+    coded = coded.with_columns(pl.col("code").cast(pl.Int64))
+    found = [part.to_frame("entity").join(coded, on="entity", how="left", maintain_order="left") for part in parts]
+    return [part["code"].to_numpy() for part in found], coded["entity"]
 
 
-def _sentiment() -> pl.Expr:
-    value = pl.col("sentiment").cast(pl.Float64)
-    return pl.when(value.abs() < math.inf).then(value.clip(-1.0, 1.0)).otherwise(math.nan)
+def _rows(frame: pl.DataFrame, entity: Ints, kind: SourceKind, current: int) -> Rows:
+    """One platform's rows in time order, weighed and chained; the current window begins at ``current``."""
+    file_row: Ints | None = None
+    if not frame["at"].is_sorted():
+        file_row = _stable_order((frame["at"] - frame["at"].min()).cast(pl.UInt64).to_numpy())
+        frame, entity = frame[file_row], entity[file_row]
+    at = frame["at"].to_numpy()
+    until = np.full(len(at), FOREVER)
+    rows = Rows(kind, entity, at, until, _weights(frame, kind), _sentiments(frame["sentiment"]))
+    keys = frame["item"].to_numpy() + entity.astype(np.uint64) * _ENTITY_STEP
+    if kind == SourceKind.EVENT:
+        return _updated(rows, keys, file_row)
+    # what replaces a sighting matters to its sentiment and, in the current window, to the count of mentions
+    first = int(np.searchsorted(at, current, side="right")) if np.isnan(rows.sentiment).all() else 0
+    _chain(until[first:], at[first:], keys[first:], _stable_order(keys[first:]))
+    return rows
 
 
-def _source_code() -> pl.Expr:
-    """The platform's place in PLATFORMS; null for every other source."""
-    name = pl.col("source").cast(pl.String)
-    code = pl.lit(None, pl.UInt8)
-    for i, platform in enumerate(PLATFORMS):
-        code = pl.when(name == platform).then(pl.lit(i, pl.UInt8)).otherwise(code)
-    return code
+def _weights(frame: pl.DataFrame, kind: SourceKind) -> Floats:
+    """``w`` of SCORING 1, both formulas written as ``1 + log10(1 + e/scale)``."""
+    engagement = frame["engagement"].to_numpy()
+    weight: Floats = np.maximum(engagement, 0.0)
+    weight *= 1.0 if kind == SourceKind.EVENT else 0.1
+    weight += 1.0
+    np.log10(weight, out=weight)
+    weight += 1.0
+    given = np.isfinite(engagement)
+    if not given.all():
+        weight[~given] = 1.0 if kind == SourceKind.EVENT else _weights_of_ranks(frame, ~given)
+    return weight
 
 
-def _weight(scoring: Scoring) -> pl.Expr:
-    """``w`` by engagement, both formulas written as ``1 + log10(1 + e/scale)``; not finite where it is not given."""
-    scale = pl.lit(0.1)
-    for i, name in enumerate(PLATFORMS):
-        if scoring.kinds[name] == SourceKind.EVENT:
-            scale = pl.when(pl.col("code") == i).then(1.0).otherwise(scale)
-    engagement = pl.col("engagement").cast(pl.Float64).clip(lower_bound=0.0)
-    return 1.0 + (1.0 + engagement * scale).log() * (1.0 / math.log(10.0))
-
-
-def _with_ranks(frame: pl.DataFrame, mentions: pl.DataFrame, scoring: Scoring) -> pl.DataFrame:
-    """``frame`` with the weights that engagement did not give: by rank in a level source, else 1."""
-    given = frame["weight"].is_finite().fill_null(value=False)
-    if given.all():
-        return frame
-    levels = [name for name in PLATFORMS if scoring.kinds[name] == SourceKind.LEVEL]
-    missing = mentions.select("source", "at", "rank", "list_length").filter(~given)
-    ranked = missing["source"].cast(pl.String).is_in(levels) & missing["rank"].is_not_null()
-    by_rank = _weight_of_rank(missing, mentions)
-    weight = frame["weight"].fill_null(1.0).to_numpy().copy()
-    weight[~given.to_numpy()] = np.where(ranked.to_numpy(), by_rank.to_numpy(), 1.0)
-    return frame.with_columns(weight=pl.Series(weight))
-
-
-def _weight_of_rank(missing: pl.DataFrame, mentions: pl.DataFrame) -> pl.Series:
-    """``1 + (length - rank) / length`` for each row of ``missing``; 1 where that cannot be told."""
-    number = pl.col("rank").cast(pl.Float64)
-    rank = pl.when(number.is_between(0, math.inf, closed="left")).then(number)
-    given = pl.when(pl.col("list_length") > 0).then(pl.col("list_length").cast(pl.Float64))
-    rows = missing.select("source", "at", rank=rank, length=given)
+def _weights_of_ranks(frame: pl.DataFrame, which: NDArray[np.bool_]) -> Floats:
+    """``1 + (length - rank) / length`` for the rows ``which``; 1 where that cannot be told."""
+    rank = pl.when(pl.col("rank").is_between(0, math.inf, closed="left")).then(pl.col("rank"))
+    given = pl.when(pl.col("list_length") > 0).then(pl.col("list_length"))
+    rows = frame.filter(pl.Series(which)).select("at", rank=rank, length=given)
     if rows["length"].null_count():
-        longest = mentions.select("source", "at", longest=rank).drop_nulls()
-        longest = longest.group_by("source", "at").agg(pl.col("longest").max())
-        rows = rows.join(longest, on=["source", "at"], how="left", maintain_order="left")
+        longest = frame.select("at", longest=rank).drop_nulls().group_by("at").agg(pl.col("longest").max())
+        rows = rows.join(longest, on="at", how="left", maintain_order="left")
         rows = rows.with_columns(pl.col("length").fill_null(pl.col("longest")))
     length = pl.max_horizontal("length", "rank")
-    weight = pl.when(length > 0).then(1.0 + (length - pl.col("rank")) / length)
-    return rows.select(weight.fill_null(1.0).alias("weight"))["weight"]
+    weight = pl.when(pl.col("rank").is_not_null() & (length > 0)).then(1.0 + (length - pl.col("rank")) / length)
+    return rows.select(weight.fill_null(1.0).alias("weight"))["weight"].to_numpy()
 
 
-def _codes(values: pl.Series) -> tuple[Ints, pl.Series]:
-    """A dense code for each value, and the distinct values in the order of their codes."""
-    if values.dtype.is_integer() and len(values):
-        lowest, highest = int(values.min()), int(values.max())  # type: ignore[arg-type]  # not null: filtered above
-        if highest - lowest < max(1_000_000, 4 * len(values)):
-            offsets = values.to_numpy() - lowest
-            present = np.zeros(highest - lowest + 1, dtype=np.bool_)
-            present[offsets] = True
-            lookup = np.cumsum(present, dtype=np.int64) - 1
-            distinct = pl.Series("entity", np.flatnonzero(present) + lowest).cast(values.dtype)
-            return lookup[offsets], distinct
-    keys = values.to_frame("entity")
-    coded = keys.unique(maintain_order=True).with_row_index("code")
-    codes = keys.join(coded, on="entity", how="left", maintain_order="left")["code"].cast(pl.Int64).to_numpy()
-    return codes, coded["entity"]
+def _sentiments(values: pl.Series) -> Floats:
+    sentiment = values.to_numpy()
+    beyond = np.abs(sentiment) > 1.0
+    if beyond.any():
+        sentiment = np.where(np.isinf(sentiment), math.nan, np.clip(sentiment, -1.0, 1.0))
+    return sentiment
 
 
-def _chained(frame: pl.DataFrame, kind: SourceKind) -> Rows:
-    """One platform's rows with ``until``: when the next row of the same mention takes its place.
-
-    In an event source, a row that comes later in the file and is not later in time takes the place from the start.
-    """
-    entity, at = frame["entity"].to_numpy(), frame["at"].to_numpy()
-    until = np.full(len(at), FOREVER)
-    rows = Rows(kind, entity, at, until, frame["weight"].to_numpy(), frame["sentiment"].to_numpy())
-    keys = frame["item"].to_numpy() + entity.astype(np.uint64) * _ENTITY_STEP
-    if kind == SourceKind.EVENT and not _has_repeats(keys):
+def _updated(rows: Rows, keys: Keys, file_row: Ints | None) -> Rows:
+    """Each item of an event source by its newest row. One that comes later in the file and is not later in time takes
+    the place of an earlier one from the start."""
+    if not _has_repeats(keys):
         return rows
+    file_row = np.arange(len(rows)) if file_row is None else file_row
     order = _stable_order(keys)
-    if kind == SourceKind.EVENT:
-        order = order[_is_newest_so_far(keys[order], frame["row"].to_numpy()[order])]
-    ordered = keys[order]
-    same = ordered[1:] == ordered[:-1]
-    until[order[:-1][same]] = at[order[1:][same]]
-    if kind == SourceKind.LEVEL:
-        return rows
-    alive = np.zeros(len(at), dtype=np.bool_)
+    order = order[_is_newest_so_far(keys[order], file_row[order])]
+    _chain(rows.until, rows.at, keys, order)
+    alive = np.zeros(len(rows), dtype=np.bool_)
     alive[order] = True
-    return rows.take(alive & (until > at))
+    return rows.take(alive & (rows.until > rows.at))
+
+
+def _chain(until: Ints, at: Ints, keys: Keys, order: Ints) -> None:
+    """Set ``until`` of each row to the time of the next one with its key, going through the rows in ``order``."""
+    ordered = keys[order]
+    followed = np.flatnonzero(ordered[1:] == ordered[:-1])
+    until[order[followed]] = at[order[followed + 1]]
 
 
 def _has_repeats(keys: Keys) -> bool:

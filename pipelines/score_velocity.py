@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines.model import PLATFORMS
 from pipelines.score_model import Scoring
 from pipelines.score_rows import HOUR, Floats, Ints
+from pipelines.score_scratch import ORDINARY, Scratch
 
 Flags = NDArray[np.bool_]
 
@@ -145,22 +146,30 @@ class Pace:
     present: Flags
 
 
-def sliding_sums(grid: Floats, count: int, stride: int = 1) -> Floats:
+def sliding_sums(grid: Floats, count: int, stride: int = 1, scratch: Scratch = ORDINARY) -> Floats:
     """Sums of ``count`` rows, ``stride`` apart, beginning at each row that has them all.
 
     Sums by doubling, without differences of large totals, so nothing stays exactly nothing.
     """
+    rows = len(grid) - (count - 1) * stride
+    result = scratch.take(rows, *grid.shape[1:])
+    mark = scratch.mark
     total: Floats | None = None
     power, size, done = grid, 1, 0
-    while done < count:
+    while True:
         if count & size:
-            part = power[done * stride :]
-            total = part if total is None else total[: len(part)] + part[: len(total)]
+            part = power[done * stride : done * stride + rows]
+            total = part if total is None else np.add(total, part, out=result)
             done += size
-        if done < count:
-            power = power[: -size * stride] + power[size * stride :]
-            size *= 2
-    return grid[:0] if total is None else total[: len(grid) - (count - 1) * stride]
+        if done == count:
+            break
+        doubled = scratch.take(len(power) - size * stride, *grid.shape[1:])
+        power = np.add(power[: -size * stride], power[size * stride :], out=doubled)
+        size *= 2
+    if total is not result:
+        result[...] = total
+    scratch.release(mark)
+    return result
 
 
 def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scoring) -> Velocity:
@@ -181,22 +190,34 @@ def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scori
     return Velocity(z, x, mu, s, np.full(len(x), int(used.sum())), present, tuple(values))
 
 
-def velocity_over(volumes: Volumes, factor: Floats | None, unit: float, scoring: Scoring) -> Pace:
-    """Score one platform at every time of ``volumes``; ``factor`` (times, windows) as in :class:`Coverage`."""
+def velocity_over(
+    volumes: Volumes, factor: Floats | None, unit: float, scoring: Scoring, scratch: Scratch = ORDINARY
+) -> Pace:
+    """Score one platform at every time of ``volumes``; ``factor`` (times, windows) as in :class:`Coverage`.
+
+    ``z`` lies in ``scratch``.
+    """
     length, trailing = scoring.window_hours, scoring.trailing_hours
-    sums = sliding_sums(volumes.grid, length)
+    whole = factor is None or bool((factor == 1.0).all())
+    steady = whole and volumes.passing is None and scoring.baseline_windows >= scoring.min_windows
+    z = scratch.take(volumes.times, volumes.grid.shape[1])
+    mark = scratch.mark
+    sums = sliding_sums(volumes.grid, length, 1, scratch)
+    older = volumes.windows_at(sliding_sums(sums, scoring.baseline_windows, length, scratch), length, trailing - length)
     x = volumes.window(sums, 0, length)
-    older = volumes.windows_at(sliding_sums(sums, scoring.baseline_windows, length), length, trailing - length)
     if volumes.passing is not None:
         older = older + volumes.passing.within(length, trailing - length, x.shape)
     if volumes.extra is not None:
         x = x + volumes.extra
-    if factor is None and volumes.passing is None and scoring.method == "robust":
-        mu, s = _steady_baseline(volumes, sums, older, scoring)
+    present = np.add(older, x, out=z) > SEEN
+    if steady and scoring.method == "robust":
+        _steady_z(volumes, sums, older, x, unit, scoring, scratch, z)
     else:
         mu, s = _baseline(volumes, sums, factor, scoring)
-    present = older + x > SEEN
-    return Pace(np.where(present, _z(x, mu, s, unit, scoring), 0.0), x > SEEN, present)
+        np.multiply(_z(x, mu, s, unit, scoring), present, out=z)
+    seen = x > SEEN
+    scratch.release(mark)
+    return Pace(z, seen, present)
 
 
 def _baseline(volumes: Volumes, sums: Floats, factor: Floats | None, scoring: Scoring) -> tuple[Floats, Floats]:
@@ -210,17 +231,37 @@ def _baseline(volumes: Volumes, sums: Floats, factor: Floats | None, scoring: Sc
     return _mean_and_deviation(values, (factor > 0).T[:, :, None].astype(np.float64), scoring.min_windows, nothing)
 
 
-def _steady_baseline(volumes: Volumes, sums: Floats, older: Floats, scoring: Scoring) -> tuple[Floats, Floats]:
-    """Mean and deviation where all baseline windows count and ``older`` is their sum, from the sum of squares.
+def _steady_z(
+    volumes: Volumes,
+    sums: Floats,
+    older: Floats,
+    x: Floats,
+    unit: float,
+    scoring: Scoring,
+    scratch: Scratch,
+    z: Floats,
+) -> None:
+    """Robust z into ``z``, where all baseline windows count and ``older`` is their sum; 0 where there is nothing.
 
-    The squares cost up to 1e-16 of the largest one; against the counting noise in the denominator that is nothing.
+    The variance comes from the sum of squares. That costs up to 1e-16 of the largest square; against the counting
+    noise in the denominator it is nothing.
     """
     count, length = scoring.baseline_windows, scoring.window_hours
-    if count < scoring.min_windows:
-        return _baseline(volumes, sums, None, scoring)
-    mu = older / count
-    squares = volumes.windows_at(sliding_sums(sums * sums, count, length), length, count * length)
-    return mu, np.sqrt(np.maximum(squares - count * mu * mu, 0.0) / (count - 1))
+    squares = np.multiply(sums, sums, out=scratch.take(*sums.shape))
+    noise = volumes.windows_at(sliding_sums(squares, count, length, scratch), length, count * length)
+    mu = np.divide(older, count, out=scratch.take(*z.shape))
+    np.multiply(mu, mu, out=z)
+    z *= count
+    noise -= z
+    np.maximum(noise, 0.0, out=noise)
+    noise /= count - 1
+    np.multiply(mu, unit, out=z)
+    noise += z
+    noise += unit * unit
+    np.sqrt(noise, out=noise)
+    np.subtract(x, mu, out=z)
+    z /= noise
+    np.clip(z, -scoring.cap, scoring.cap, out=z)
 
 
 def _mean_and_deviation(
@@ -248,13 +289,26 @@ def _z(x: Floats, mu: Floats, s: Floats, unit: float, scoring: Scoring) -> Float
     return np.where(flat, np.where(x <= mu + _CLOSE * (1.0 + np.abs(mu)), 0.0, cap), z)
 
 
-def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring) -> Floats:
-    """One velocity from the platforms that have the entity; 0 where none has. Absent platforms have z = 0."""
-    platforms = sum((here.astype(np.float64) for here in present[1:]), start=present[0].astype(np.float64))
+def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring, scratch: Scratch = ORDINARY) -> Floats:
+    """One velocity from the platforms that have the entity; 0 where none has. Absent platforms have z = 0.
+
+    It lies in ``scratch``.
+    """
+    shape = z[0].shape
+    total = scratch.take(*shape)
+    mark = scratch.mark
+    platforms = scratch.take(*shape)
+    platforms[...] = present[0]
+    for here in present[1:]:
+        platforms += here
     if scoring.combine == "max":
         highest = np.max([np.where(here, part, -np.inf) for part, here in zip(z, present, strict=True)], axis=0)
-        total = np.where(platforms > 0, highest, 0.0)
+        total[...] = np.where(platforms > 0, highest, 0.0)
     else:
-        share = np.maximum(platforms, 1)
-        total = sum(z[1:], start=z[0]) / (np.sqrt(share) if scoring.combine == "stouffer" else share)
-    return np.clip(total, -scoring.cap, scoring.cap)
+        total[...] = z[0]
+        for part in z[1:]:
+            total += part
+        np.maximum(platforms, 1.0, out=platforms)
+        total /= np.sqrt(platforms, out=platforms) if scoring.combine == "stouffer" else platforms
+    scratch.release(mark)
+    return np.clip(total, -scoring.cap, scoring.cap, out=total)
