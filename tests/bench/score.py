@@ -102,6 +102,7 @@ def run(way: str, file: Path, repeat: int) -> dict[str, Any]:
         cpu.append(time.process_time() - used)
     if way in ("score", "pandas"):
         if way == "pandas":
+            result["peak_at"] = result["peak_at"].dt.tz_localize(None)
             result = pl.DataFrame({name: result[name].to_numpy() for name in COMPARED})
         result.sort("entity").write_parquet(file.with_name(f"{way}.parquet"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
