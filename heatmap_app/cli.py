@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from heatmap_app.cli_alerts import alerts
 from heatmap_app.cli_data import data
 from heatmap_app.cli_entities import entities
 from heatmap_app.cli_tools import db, run
@@ -24,6 +25,7 @@ app = typer.Typer(
 run(app)
 data(app)
 app.add_typer(entities, name="entities")
+app.add_typer(alerts, name="alerts")
 app.add_typer(db, name="db")
 
 

@@ -15,6 +15,7 @@ from pipelines.drive import Step, due, step
 from pipelines.errors import InputError
 from pipelines.ingest.run import poll
 from pipelines.ingest.state import MemoryState
+from pipelines.outbox import NewAlert
 from pipelines.record import Recorder, export_recording
 from pipelines.settings import Settings
 
@@ -51,7 +52,15 @@ def _report(did: Step) -> dict[str, Any]:
         }
         for result in did.results
     }  # fmt: skip
-    return {"at": rfc3339(did.at), "sources": sources, "scored": did.report.scored, "alerts": []}
+    return {"at": rfc3339(did.at), "sources": sources, "scored": did.report.scored,
+            "alerts": [_alert(alert, did) for alert in did.report.alerts]}  # fmt: skip
+
+
+def _alert(alert: NewAlert, did: Step) -> dict[str, Any]:
+    return {
+        "at": rfc3339(did.at), "entity": alert.payload["name"], "slug": alert.payload["slug"], "velocity_z": alert.velocity_z,
+        "spread_count": alert.spread_count, "heat": alert.heat, "confidence": alert.confidence, "why": alert.why,
+    }  # fmt: skip
 
 
 async def record_to(settings: Settings, file: Path, rounds: int | None, say: Callable[[str], None]) -> None:

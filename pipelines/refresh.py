@@ -24,7 +24,9 @@ from pipelines.model import ITEMS, PLATFORMS, FetchResult, SourceKind
 from pipelines.normalize.candidates import CANDIDATES, candidates, find_candidates_in
 from pipelines.normalize.match import Matcher
 from pipelines.normalize.names import slugify
+from pipelines.outbox import NewAlert
 from pipelines.record import Recorder
+from pipelines.refresh_alerts import Desk, decide_poll
 from pipelines.score import score
 from pipelines.score_model import Scored, Scoring
 from pipelines.settings import Settings
@@ -52,6 +54,7 @@ class ScoreReport:
     discovered: tuple[str, ...] = ()
     counted: bool = True
     ms: int = 0
+    alerts: tuple[NewAlert, ...] = ()
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Refresh:
     """Joins the stages over one store. Blocking: call from a worker thread. Ingest and scoring never overlap.
 
     ``poll_seconds``: the enabled platforms and their intervals; confidence compares the healthy ones with these.
+    ``desk``: where alerts go; they are decided and kept in any case.
     """
 
     store: Store
@@ -67,6 +71,7 @@ class Refresh:
     poll_seconds: Mapping[str, float]
     recorder: Recorder | None = None
     entity_names: Callable[[Sequence[str]], list[list[str]]] | None = None
+    desk: Desk = field(default_factory=Desk)
     _matcher: Matcher | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -107,11 +112,12 @@ class Refresh:
             scored = score(mentions, coverage, scoring, now, health=(len(healthy), max(1, len(self.poll_seconds))))
             counted = self._counted(now)
             gated = self._gate(scored, now, counted=counted)
+            decided = decide_poll(self.store, self.settings, gated, scored.platforms, now, self.desk, counted=counted)
             ms = round((time.monotonic() - started) * 1000)
             meta = ScoreMeta(scoring.method, scoring.combine, healthy, tuple(self.poll_seconds), counted, ms)
-            poll_id = self.store.save_scores(now, gated, scored.platforms, scored.history, meta)
+            poll_id = self.store.save_scores(now, gated, scored.platforms, scored.history, meta, decided)
             eligible = tuple(str(entity) for entity in gated.filter("eligible")["entity"])
-            return ScoreReport(now, poll_id, gated.height, eligible, discovered, counted, ms)
+            return ScoreReport(now, poll_id, gated.height, eligible, discovered, counted, ms, decided.alerts)
 
     def _names(self) -> Matcher:
         if self._matcher is None:

@@ -180,4 +180,6 @@ class EntityView:
     related: tuple[dict[str, Any], ...] = ()
     suggestions: tuple[dict[str, Any], ...] = ()
     alerts: tuple[dict[str, Any], ...] = field(default=())
+    decisions: tuple[dict[str, Any], ...] = field(default=())
+    """Why it did or did not alert in the last 24 h, newest first; polls in a row with one reason are one entry."""
     package: dict[str, Any] | None = None

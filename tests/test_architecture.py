@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCREEN = {"panel", "bokeh", "holoviews", "fastapi", "starlette", "uvicorn", "slack_bolt"}
 STAGES = ("ingest", "normalize", "discover", "score", "affect", "alert", "store")
 FOUNDATION = {"model", "errors", "clock", "settings", "view"}
-JOINERS = {"refresh", "drive", "read", "backtest"}
+JOINERS = {"refresh", "refresh_alerts", "drive", "read", "backtest"}
 
 
 def modules(folder: str) -> list[Path]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from heatmap_app.escape import Html, join, tag
-from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, entries, origin
+from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, origin
 from heatmap_app.pages.formula import equation, why
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, plain, platform, signed, span
@@ -52,8 +52,32 @@ def more(view: EntityView, times: Times, now: datetime) -> Html:
         _domain(view),
         _block("Mentioned together with", _related(view.related)) if view.related else None,
         _block("Could be the same as", _related(view.suggestions)) if view.suggestions else None,
-        _block("Alerts", entries(view.alerts, times, now)) if view.alerts else None,
+        _block("Alerts", _alerts(view, times, now)) if view.alerts else None,
+        _block("Why it did or did not alert, last 24 h", _decisions(view)) if view.decisions else None,
     )
+
+
+def _alerts(view: EntityView, times: Times, now: datetime) -> Html:
+    lines = [tag("li", f"{times.near(alert['at'], now)}: {alert['why']}", _delivery(alert)) for alert in view.alerts]
+    return tag("ul", lines, class_="entries")
+
+
+def _delivery(alert: Mapping[str, Any]) -> Html | None:
+    state = alert.get("delivery")
+    problem = f": {alert['last_error']}" if alert.get("last_error") else ""
+    return tag("small", f" Slack: {state}{problem}") if state else None
+
+
+def _decisions(view: EntityView) -> Html:
+    lines = [
+        tag(
+            "li",
+            str(row["sentence"]),
+            tag("small", f" the same for {row['polls']} polls") if row["polls"] > 1 else None,
+        )
+        for row in view.decisions[:LIST_LIMIT]
+    ]
+    return tag("ul", lines, class_="entries")
 
 
 def missing(slug: str) -> Html:

@@ -4,5 +4,17 @@ from pipelines.read.board import heat_view
 from pipelines.read.entity import entity_view, history, search, timeline
 from pipelines.read.health import source_health
 from pipelines.read.receipts import audit, receipts
+from pipelines.read.why import Why, why
 
-__all__ = ["audit", "entity_view", "heat_view", "history", "receipts", "search", "source_health", "timeline"]
+__all__ = [
+    "Why",
+    "audit",
+    "entity_view",
+    "heat_view",
+    "history",
+    "receipts",
+    "search",
+    "source_health",
+    "timeline",
+    "why",
+]

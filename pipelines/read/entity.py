@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.model import SOURCES
 from pipelines.normalize.names import canonical
 from pipelines.read.items import heat_item, hour_starts, read_beside, read_history
+from pipelines.read.why import SPAN, runs
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
 from pipelines.store.store import Store
@@ -17,6 +18,7 @@ from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, Timeli
 TIMELINE_HOURS = 168
 RELATED_SPAN = timedelta(days=7)
 PLACES = 1_000
+ALERTS = 10
 
 
 def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> EntityView | None:
@@ -38,6 +40,8 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> E
         timeline=_timeline(store, family, now),
         related=_related(store, family, now),
         suggestions=_suggestions(store, family),
+        alerts=_alerts(store, family),
+        decisions=runs(store.decision_rows(family, now - SPAN, now)),
     )
 
 
@@ -121,6 +125,12 @@ def _suggestions(store: Store, family: Sequence[int]) -> tuple[dict[str, Any], .
     pairs = store.suggestion_rows(family)
     rows = store.briefs([key for key, _, _ in pairs])
     return tuple({**_brief(rows[key]), "score": score, "reason": why} for key, score, why in pairs if key in rows)
+
+
+def _alerts(store: Store, family: Sequence[int]) -> tuple[dict[str, Any], ...]:
+    """The entity's alerts, newest first."""
+    shown = ("id", "at", "why", "heat", "delivery", "last_error")
+    return tuple({key: row[key] for key in shown} for row in store.alert_rows(ids=family, limit=ALERTS))
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
