@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from pipelines.model import PLATFORMS
+from pipelines.score_coverage import polled_hours
 from pipelines.score_hours import HistoryArrays, Trail, decay
 from pipelines.score_model import Scoring, entities_schema, history_schema, platforms_schema
 from pipelines.score_now import Now
 from pipelines.score_rows import HOUR, Floats
-from pipelines.score_velocity import polled_hours
 
 
 def entities_frame(

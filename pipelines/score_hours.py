@@ -15,15 +15,16 @@ import numpy as np
 import polars as pl
 
 from pipelines.model import PLATFORMS
+from pipelines.score_coverage import Coverage
 from pipelines.score_feeling import FeelingHours, feeling_hours
 from pipelines.score_grid import Anchor, HourGrid, hour_grid, passing_rows
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now, raw_score
 from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
 from pipelines.score_scratch import Scratch
-from pipelines.score_velocity import Coverage, Flags, Passing, Volumes, combined, velocity_over
+from pipelines.score_velocity import Flags, Passing, Volumes, combined, velocity_over
 
-BLOCK = 64
+BLOCK = 128
 """Entities a thread works on at once, so that its arrays stay in the processor's cache."""
 
 _ARRAYS = 24
@@ -66,8 +67,8 @@ def plan(now: datetime, scoring: Scoring, history_hours: int) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Scores at the hours of ``plan``: ``raw`` (times, entities), -inf where no platform knew the entity; ``velocity``,
-    ``spread`` and ``affect`` (history hours, entities); ``peak_at`` (microseconds), one an entity."""
+    """Scores at the hours of ``plan``: ``raw`` (times, entities; no times without a history), -inf where no platform
+    knew the entity; ``velocity``, ``spread``, ``affect`` (history hours, entities); ``peak_at`` (microseconds)."""
 
     plan: Plan
     peak_at: Ints
@@ -136,6 +137,7 @@ def _block(work: _Work, part: slice, scratch: Scratch) -> Trail:
         raw[~known] = -np.inf
     peak_at = _peak(raw[hours.times - hours.peak :], work.raw_now[part], hours.last, work.now)
     kept = slice(hours.times - hours.history, hours.times)
+    raw = raw if hours.history else raw[:0]
     return Trail(hours, peak_at, raw, fast[kept].copy(), spread[kept].astype(np.int64), affect[kept].copy())
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from pipelines.model import PLATFORMS
+from pipelines.score_coverage import Coverage
 from pipelines.score_feeling import Feeling, current_feeling
 from pipelines.score_grid import Anchor, hour_grid
 from pipelines.score_model import Scoring
 from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
-from pipelines.score_velocity import SEEN, Coverage, Flags, Velocity, combined, velocity_at
+from pipelines.score_velocity import SEEN, Flags, Velocity, combined, velocity_at
 
 
 @dataclass(frozen=True, slots=True)

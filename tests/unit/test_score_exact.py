@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,7 +81,7 @@ def assert_same(result: Scored, expected: dict[str, dict[str, Any]]) -> None:
                 assert parts[entity, source][key] == pytest.approx(value, abs=1e-7), (entity, source, key)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(mention_rows(), min_size=1, max_size=40),
     coverage=gaps(),
@@ -95,3 +96,30 @@ def test_the_same_as_by_hand(rows: list[Row], coverage: Coverage, shift: int, me
     result = score(frame(rows), coverage_frame(coverage), scoring, now, history_hours=0)
 
     assert_same(result, score_by_hand(rows, coverage, now, scoring))
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_the_same_as_by_hand_with_many_rows(seed: int) -> None:
+    rng = random.Random(seed)
+    method, combine = METHODS[seed % 3], COMBINES[seed // 3]
+    now = T + timedelta(minutes=rng.choice((0, 13, 59)), microseconds=rng.choice((0, 1)))
+    grain, repeats = rng.choice((1, 10, 60)), rng.choice((3, 40, 2000))
+    rows = [
+        Row(
+            rng.choice("ABCD"), rng.choice(("reddit", "reddit", "trends", "tiktok")), f"i{rng.randrange(repeats)}",
+            T + timedelta(hours=1) - timedelta(minutes=grain * rng.randrange(380 * 60 // grain)),
+            rng.choice((None, rng.random() * 1e5)), rng.choice((None, rng.randint(1, 25))), 25,
+            rng.choice((None, rng.uniform(-1, 1))),
+        )
+        for _ in range(250)
+    ]  # fmt: skip
+    polled = {
+        (source, T - timedelta(hours=hour))
+        for source in ("reddit", "trends", "tiktok")
+        for start in range(-1, 400, 40)
+        for hour in range(start, start + rng.choice((20, 33, 40)))
+    }
+    coverage = polled if seed % 2 else None
+    scoring = SCORING.with_(method=method, combine=combine)
+
+    assert_same(score(frame(rows), coverage_frame(coverage), scoring, now), score_by_hand(rows, coverage, now, scoring))
