@@ -144,7 +144,7 @@ def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scori
 def velocity_over(
     volumes: Volumes, factor: Floats | None, unit: float, scoring: Scoring, scratch: Scratch = ORDINARY
 ) -> Pace:
-    """Score one platform at every time of ``volumes``; ``factor`` (times, windows) as in :class:`pipelines.score_coverage.Coverage`.
+    """Score one platform at every time of ``volumes``; ``factor`` (times, windows) as in ``score_coverage``.
 
     ``z`` lies in ``scratch``.
     """
