@@ -47,9 +47,9 @@ find_uv() {
     fail "cannot install uv: no network to the package registry, or this Python has neither venv nor pip (Debian: apt-get install python3-venv)"
 }
 
-# make_environment DIR LOCK: DIR is a virtual environment with exactly LOCK and this checkout in it.
+# make_environment DIR LOCK [uv option]: DIR is a virtual environment with exactly LOCK and this checkout in it.
 make_environment() {
-    local dir=$1 lock=$2 stamp python uv wanted
+    local dir=$1 lock=$2 option=${3:---compile-bytecode} stamp python uv wanted
     stamp="$dir/.et-heatmap-lock"
     wanted=$(cat "$lock" pyproject.toml .ci/environment.sh | cksum)-$(pwd)
     if [ -x "$dir/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
@@ -63,7 +63,7 @@ make_environment() {
     say "Making the environment in $dir from $lock ..."
     rm -f "$stamp"
     "$uv" venv -q --clear --python "$python" "$dir" || fail "cannot make $dir with Python $python (see above)"
-    "$uv" pip install -q --compile-bytecode --python "$dir/bin/python" --require-hashes -r "$lock" \
+    "$uv" pip install -q "$option" --python "$dir/bin/python" --require-hashes -r "$lock" \
         || { rm -rf "$dir"; fail "cannot install what $lock names (see above): check the network and the free space, then start again"; }
     "$uv" pip install -q --python "$dir/bin/python" --no-deps --no-build-isolation -e . \
         || { rm -rf "$dir"; fail "cannot install this checkout into $dir (see above)"; }

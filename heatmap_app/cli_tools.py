@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,9 @@ from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from heatmap_app.runtime import Runtime
+
+M_ARENA_MAX = -8
+"""glibc's number for the setting."""
 
 db = typer.Typer(help="Schema and retention of the database.", no_args_is_help=True)
 
@@ -74,7 +80,15 @@ def _serve(settings: Settings, opening: Callable[[Any], Runtime], *, schedule: b
     from heatmap_app import runtime, server
 
     configure(settings)
+    _few_arenas()
     server.serve(settings, lambda: opening(runtime), schedule=schedule)
+
+
+def _few_arenas() -> None:
+    """Let glibc keep two heaps for all threads: with one a thread the server holds about 65 MB more for nothing."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def poll(
