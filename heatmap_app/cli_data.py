@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pipelines.score_file import score_file
 
 from heatmap_app.cli_common import JsonOption, parse_time, print_json, say, table
+from pipelines.score_file import score_file
 from pipelines.score_model import Scoring
 from pipelines.settings import load_settings
 
