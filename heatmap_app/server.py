@@ -36,6 +36,8 @@ HEARTBEAT_S = 10.0
 
 SESSION_LIFETIME_MS = 30_000
 WS_MAX_BYTES = 2**24
+FASTEST_TICK = 600.0
+"""Virtual seconds a real second up to which ages on the page tick at the world's own speed."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -97,7 +99,9 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
-    site = Site(runtime.board, runtime.settings, runtime.world.clock, runtime.world.speed)
+    # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
+    speed = runtime.world.speed if runtime.world.speed <= FASTEST_TICK else 1.0
+    site = Site(runtime.board, runtime.settings, runtime.world.clock, speed)
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
         extra_websocket_origins=origins(runtime.settings, port), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,

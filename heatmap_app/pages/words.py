@@ -17,12 +17,17 @@ def platform(source: str) -> str:
 
 def signed(value: float, digits: int = 1) -> str:
     """``+3.1`` or ``−0.4``, with a real minus."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{_rounded(value, digits):+.{digits}f}".replace("-", "−")
 
 
 def plain(value: float, digits: int = 2) -> str:
     """``1.97`` or ``−0.04``, with a real minus."""
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{_rounded(value, digits):.{digits}f}".replace("-", "−")
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Rounded, and never a zero with a minus."""
+    return round(value, digits) + 0.0
 
 
 def compact(value: float) -> str:
