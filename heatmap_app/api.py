@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from heatmap_app.pages.reader import Filters, Reader
@@ -35,6 +36,14 @@ class ApiReader(Reader, Protocol):
 
     def sources(self) -> Sequence[SourceHealth]:
         """Every source's health."""
+        ...
+
+    def alerts(self, limit: int, before: int | None) -> Sequence[dict[str, Any]]:
+        """Alerts with their delivery, newest first."""
+        ...
+
+    def alert(self, number: int) -> dict[str, Any] | None:
+        """One alert; None for an unknown number."""
         ...
 
     def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -168,6 +177,26 @@ def history(
 def sources(reader: Store) -> dict[str, Sequence[SourceHealth]]:
     """State, a sentence with what to do, last success, next poll."""
     return {"items": reader.sources()}
+
+
+@router.get("/alerts", summary="Alerts, newest first")
+def alerts(
+    reader: Store,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="Only alerts with a smaller id")] = None,
+) -> dict[str, Any]:
+    """Numbers, receipts and delivery of each; ``next_before`` goes on where this page ends."""
+    found = list(reader.alerts(limit, before))
+    return {"items": found, "next_before": found[-1]["id"] if len(found) == limit else None}
+
+
+@router.get("/alerts/{number}", summary="One alert")
+def alert(reader: Store, number: Annotated[int, PathParameter(ge=1, le=2**62)]) -> dict[str, Any]:
+    """Its numbers, receipts and delivery."""
+    found = reader.alert(number)
+    if found is None:
+        raise HTTPException(404, f"There is no alert {number}; /api/v1/alerts lists them")
+    return found
 
 
 @router.get("/audit", summary="Fetches, newest first")

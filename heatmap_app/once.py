@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heatmap_app.cli_common import rfc3339
+from heatmap_app.delivery import deliver_now
 from heatmap_app.runtime import Runtime, open_runtime
 from heatmap_app.worlds import live_world
 from pipelines.drive import Step, due, step
@@ -23,10 +24,13 @@ EXPORT_S = 600.0
 
 
 async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dict[str, Any]:
-    """Fetch what is due, ingest and score once; the report of PRODUCT 6. Raises :class:`HeatmapError`."""
+    """Fetch what is due, ingest, score, decide and deliver once; the report of PRODUCT 6. Raises :class:`HeatmapError`."""
     runtime = open_runtime(settings)
     try:
-        return _report(await _round(runtime, only, force=force))
+        did = await _round(runtime, only, force=force)
+        if runtime.deliverer is not None:
+            await deliver_now(runtime.deliverer)
+        return _report(did)
     finally:
         if runtime.world.http is not None:
             await runtime.world.http.aclose()

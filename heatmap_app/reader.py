@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from heatmap_app.pages.reader import Filters
 from pipelines import read
-from pipelines.clock import Clock
+from pipelines.clock import Clock, SystemClock
 from pipelines.errors import StoreError
+from pipelines.outbox import SLACK
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, ReceiptPage, SourceHealth
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,12 @@ class StoreReader:
         return self._heat(filters, at)
 
     def _heat(self, filters: Filters, at: datetime | None) -> HeatView:
-        return read.heat_view(
+        view = read.heat_view(
             self.store, self.settings, limit=filters.limit, sort=filters.sort, min_velocity=filters.min_velocity,
             min_spread=filters.min_spread, domains=filters.domains, at=at, now=self.clock.now(), mode=self.mode,
             poll_seconds=self.poll_seconds,
         )  # fmt: skip
+        return replace(view, delivery_problem=self.store.outbox_problem(SLACK, SystemClock().now() - DAY))
 
     def entity(self, slug: str) -> EntityView | None:
         """Everything about one entity; None when no such entity exists."""
@@ -65,6 +69,14 @@ class StoreReader:
         """Every source's health."""
         now = self.clock.now()
         return read.source_health(self.store, self.settings, now, mode=self.mode, poll_seconds=self.poll_seconds)
+
+    def alerts(self, limit: int, before: int | None) -> Sequence[dict[str, Any]]:
+        """Alerts with their delivery, newest first; ``before``: those with a smaller number."""
+        return self.store.alert_rows(limit=limit, before=before)
+
+    def alert(self, number: int) -> dict[str, Any] | None:
+        """One alert; None for an unknown number."""
+        return self.store.alert_row(number)
 
     def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
         """Fetches, newest first."""

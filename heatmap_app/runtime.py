@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from heatmap_app.board import Board
+from heatmap_app.delivery import deliver_job, make_deliverer
 from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.jobs import Job
@@ -18,14 +19,17 @@ from heatmap_app.reader import StoreReader
 from heatmap_app.upkeep import Upkeep, seed_catalogue
 from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
 from pipelines.affect import make_names, make_sentiment
+from pipelines.alert.deliver import Deliverer
 from pipelines.clock import SystemClock
 from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source
 from pipelines.model import FetchResult, Outcome
+from pipelines.outbox import SLACK
 from pipelines.record import Recorder
-from pipelines.refresh import Refresh
+from pipelines.refresh import Refresh, ScoreReport
+from pipelines.refresh_alerts import Desk
 from pipelines.settings import CONFIG_DIR, Settings
 from pipelines.store.embedded import EmbeddedPostgres
 from pipelines.store.store import Store
@@ -68,6 +72,7 @@ class Runtime:
     upkeep: Upkeep
     database: EmbeddedPostgres | None = None
     explore: Explore | None = None
+    deliverer: Deliverer | None = None
     events: Events = field(default_factory=Events)
     notices: tuple[str, ...] = ()
     warmed_up: bool = True
@@ -84,9 +89,11 @@ class Runtime:
 
     def jobs(self) -> list[Job]:
         """The table of jobs for this world."""
-        upkeep = Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())
+        upkeep = [Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())]
+        if self.deliverer is not None:
+            upkeep.append(deliver_job(self.deliverer, self.store))
         if self.world.ticks is not None:
-            return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), upkeep]
+            return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), *upkeep]
         polls = [self._poll_job(source) for source in self.world.sources.values() if not source.missing()]
         if self.explore is not None:
             polls.append(self._explore_job(self.explore))
@@ -94,7 +101,7 @@ class Runtime:
         return [
             *polls,
             Job("score", self._score, every=lambda: score_seconds, first_after=min(15.0, score_seconds)),
-            upkeep,
+            *upkeep,
         ]
 
     def _poll_job(self, source: Source) -> Job:
@@ -118,13 +125,17 @@ class Runtime:
 
     async def _score(self) -> str:
         report = await asyncio.to_thread(self.refresh.score, self.world.clock.now())
-        self.told(report.at)
+        self.told(report)
         return f"{report.scored} names in {report.ms} ms"
 
-    def told(self, at: datetime) -> None:
+    def told(self, report: ScoreReport) -> None:
         """A scoring poll was stored: open pages and streams follow. On the event loop only."""
         self.board.publish()
-        self.events.publish("heat", {"as_of": at.isoformat(), "mode": self.mode})
+        told = {"as_of": report.at.isoformat(), "mode": self.mode}
+        self.events.publish("heat", told)
+        for alert in report.alerts:
+            named = {key: alert.payload[key] for key in ("name", "slug")}
+            self.events.publish("alert", {**told, **named, "why": alert.why})
 
     async def _upkeep(self) -> str:
         line = await asyncio.to_thread(self.upkeep.run, self.world.clock.now())
@@ -154,7 +165,8 @@ class Drive:
                 break
             if isinstance(world.clock, DriverClock):
                 world.clock.set(self._driver.at)
-            runtime.told(self._driver.at)
+            if self._driver.report is not None:
+                runtime.told(self._driver.report)
         return "at its end" if self._driver.finished else f"at {self._driver.at:%Y-%m-%d %H:%M}"
 
 
@@ -197,15 +209,17 @@ def _compose(
         "demo" if mode == "demo" else "catalogue",
     )
     recorder = Recorder(settings.var_path / RECORDINGS, settings.retention.recordings_days) if mode == "live" else None
+    deliverer = make_deliverer(settings, store)
     refresh = Refresh(
-        store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect)
-    )
+        store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect),
+        Desk(SLACK if deliverer else None, world.start),
+    )  # fmt: skip
     reader = StoreReader(store, settings, world.clock, mode, world.intervals(), refresh.forget_names)
     opted_in = mode == "live" and settings.trends.explore
     explore = Explore(store, reader, settings, store.source_state) if opted_in else None
     upkeep = Upkeep(store, settings, recorder, explore.categories if explore else lambda: None)
     notices = (database.notice,) if database is not None and database.notice else ()
-    return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, notices=notices)
+    return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, deliverer, notices=notices)
 
 
 def _world(settings: Settings, mode: str, store: Store, replay: ReplayPlan | None) -> World:

@@ -59,8 +59,8 @@ def grid(after: datetime, seconds: int) -> Iterator[datetime]:
 class Driver:
     """Steps through virtual time no faster than ``clock`` and no faster than this machine can score.
 
-    ``at`` is the instant of the last step: what the pages call now. It never skips a tick, so the outcome does not
-    depend on the machine's speed.
+    ``at`` is the instant of the last step: what the pages call now; ``report`` is what its scoring did.
+    It never skips a tick, so the outcome does not depend on the machine's speed.
     """
 
     def __init__(
@@ -69,13 +69,14 @@ class Driver:
         self._refresh, self._sources, self._ticks = refresh, sources, iter(ticks)
         self._next: datetime | None = next(self._ticks, None)
         self.at = start
+        self.report: ScoreReport | None = None
         self.finished = False
 
     async def step_until(self, target: datetime, most: int) -> int:
         """Take the steps up to ``target`` (virtual), at most ``most`` of them; how many were taken."""
         taken = 0
         while taken < most and self._next is not None and self._next <= target:
-            await step(self._refresh, self._sources, self._next)
+            self.report = (await step(self._refresh, self._sources, self._next)).report
             self.at, self._next = self._next, next(self._ticks, None)
             taken += 1
         self.finished = self._next is None

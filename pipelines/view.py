@@ -128,6 +128,8 @@ class HeatView:
     baseline_hours: int = 0
     """Hours watched of the 168 a full baseline needs."""
     sources: tuple[SourceHealth, ...] = ()
+    delivery_problem: str = ""
+    """Why alerts do not reach Slack any more, with what to do; empty while they do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,22 @@ def head_state(view: HeatView, times: Times, now: datetime) -> Html:
 
 
 def banner(view: HeatView, problem: str | None, times: Times, now: datetime) -> Html:
-    """What everybody must know before reading on: stale data, or a board that cannot be read; else empty."""
+    """What everybody must know before reading on: stale data, a board that cannot be read, alerts that do not go out."""
     if problem:
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
         )
+    return join(_undelivered(view), _stale(view, times, now))
+
+
+def _undelivered(view: HeatView) -> Html:
+    if not view.delivery_problem:
+        return Html()
+    words = tag("strong", "Alerts do not reach Slack:")
+    return tag("p", words, f" {view.delivery_problem}.", class_="banner bad", role="alert", data_key="delivery")
+
+
+def _stale(view: HeatView, times: Times, now: datetime) -> Html:
     if not view.stale:
         return Html()
     answered = [source.last_success for source in view.sources if source.last_success]

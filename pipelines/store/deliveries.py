@@ -16,6 +16,8 @@ from pipelines.outbox import Alert, Claim, Doubt, Wait
 from pipelines.store.base import Part, clean_line
 
 MOST_AT_ONCE = 1_000
+COUNT_DUE = """SELECT count(*) FROM delivery
+    WHERE channel = :channel AND state = 'pending' AND next_at <= :now"""
 DUE = """SELECT alert_id FROM delivery WHERE channel = :channel AND state = 'pending' AND next_at <= :now
     ORDER BY alert_id LIMIT :most FOR UPDATE SKIP LOCKED"""
 TAKE = """UPDATE delivery d SET state = 'sending', attempt = d.attempt + 1, attempt_started_at = :now, looks = 0,
@@ -35,11 +37,13 @@ class Deliveries(Part):
 
         None: nothing is due. :class:`Wait`: the channel had a try less than ``pause`` ago.
         """
-        values = {"channel": channel, "now": now, "most": MOST_AT_ONCE}
+        values = {"channel": channel, "now": now}
         with self._db.writing() as connection:
             lock = {"key": f"outbox {self.schema} {channel}"}
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), lock)
-            due = list(connection.execute(text(DUE), values).scalars())
+            many = int(connection.scalar(text(COUNT_DUE), values) or 0) > digest_over
+            # only what is taken is locked: a lock is a write
+            due = list(connection.execute(text(DUE), {**values, "most": MOST_AT_ONCE if many else 1}).scalars())
             if not due:
                 return None
             last = connection.scalar(
@@ -47,7 +51,7 @@ class Deliveries(Part):
             )
             if last is not None and timedelta(0) <= now - last < pause:
                 return Wait((pause - (now - last)).total_seconds())
-            return _take(connection, due, digest_over, values)
+            return _take(connection, due, values)
 
     def outbox_sent(self, channel: str, key: str, started: datetime, ts: str | None, now: datetime) -> int:
         """The message is in the channel; ``ts`` is its place there, where known."""
@@ -126,9 +130,8 @@ class Deliveries(Part):
             return connection.execute(query, bound).rowcount
 
 
-def _take(connection: Connection, due: list[int], digest_over: int, values: Mapping[str, Any]) -> Claim:
-    many = len(due) > digest_over
-    taken = {**values, "ids": due if many else due[:1], "key": f"digest|{uuid4()}" if many else None}
+def _take(connection: Connection, due: list[int], values: Mapping[str, Any]) -> Claim:
+    taken = {**values, "ids": due, "key": f"digest|{uuid4()}" if len(due) > 1 else None}
     rows = connection.execute(text(TAKE), taken).mappings().all()
     alerts = tuple(sorted((_alert(dict(row)) for row in rows), key=lambda alert: alert.id))
     return Claim(

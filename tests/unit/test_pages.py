@@ -111,6 +111,10 @@ def test_stale_says_since_when_and_demo_is_always_there() -> None:
     assert shown.startswith("STALE since 13:05: no source has answered for 1 h 27 min")
     assert "DEMO: invented data" in text(health_strip.head_state(BOARD, Times(), NOW))
     assert health_strip.banner(BOARD, None, Times(), NOW) == ""
+    stopped = replace(BOARD, delivery_problem="delivery stopped: the channel <b> is archived")
+    assert "Alerts do not reach Slack: delivery stopped: the channel <b> is archived." in text(
+        health_strip.banner(stopped, None, Times(), NOW)
+    )
     assert "DEMO" not in health_strip.head_state(replace(BOARD, mode="live"), Times(), NOW)
 
 

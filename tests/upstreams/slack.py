@@ -52,7 +52,10 @@ class Slack:
         return [message["metadata"]["event_payload"]["key"] for message in self.messages]
 
     async def _api(self, request: Request) -> Response:
-        arguments = await _arguments(request)
+        try:
+            arguments = await _arguments(request)
+        except ValueError:
+            return _no("invalid_json")
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return _no("invalid_auth")
         method = request.path_params["method"]
