@@ -18,7 +18,7 @@ import psutil
 
 from heatmap_app.upkeep import seed_catalogue
 from pipelines.affect import make_sentiment
-from pipelines.model import FetchResult, Outcome
+from pipelines.model import ITEMS, FetchResult, Outcome, conform
 from pipelines.refresh import Refresh
 from pipelines.settings import CONFIG_DIR, load_settings
 from pipelines.simulate import simulate
@@ -26,20 +26,20 @@ from pipelines.store import EmbeddedPostgres, Store
 from tests.postgres import open_folder
 from tests.processes import serving
 
-ITEMS, ROUNDS, POLLS, SEED = 2_000, 5, 50, 7
+SIZE, ROUNDS, POLLS, SEED = 2_000, 5, 50, 7
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PLATFORMS = {"reddit": 120.0, "trends": 600.0, "tiktok": 3600.0}
 
 
 def batch(items: pl.DataFrame, at: datetime, number: int) -> list[FetchResult]:
-    """A poll at ``at`` of :data:`ITEMS` items nobody has seen, with titles of the simulated week."""
+    """A poll at ``at`` of :data:`SIZE` items nobody has seen, with titles of the simulated week."""
     picked = items.filter(pl.col("source") == "reddit").unique("item_id", maintain_order=True)
-    repeated = pl.concat([picked] * (ITEMS // picked.height + 1)).head(ITEMS).with_row_index("n")
+    repeated = pl.concat([picked] * (SIZE // picked.height + 1)).head(SIZE).with_row_index("n")
     frame = repeated.with_columns(
         poll_at=pl.lit(at), item_id=pl.format("bench_{}_{}", pl.lit(number), "n"),
         published_at=pl.lit(at) - pl.duration(seconds=pl.col("n")),
     ).select(items.columns)  # fmt: skip
-    return [FetchResult("reddit", at, Outcome.OK, frame.cast(dict(items.schema)), covered_from=at - timedelta(hours=1))]
+    return [FetchResult("reddit", at, Outcome.OK, conform(frame, ITEMS), covered_from=at - timedelta(hours=1))]
 
 
 def one_poll(var: Path) -> list[float]:
@@ -88,7 +88,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}, Polars {pl.__version__}")
     with open_folder() as var:
         seconds = one_poll(var)
-    print(f"one poll of {ITEMS:,} new items, fetched to stored scores: median {statistics.median(seconds):.2f} s "
+    print(f"one poll of {SIZE:,} new items, fetched to stored scores: median {statistics.median(seconds):.2f} s "
           f"(of {ROUNDS}; slowest {max(seconds):.2f} s)")  # fmt: skip
     with open_folder() as var:
         polls, resident = server_memory(var)
