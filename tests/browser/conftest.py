@@ -15,9 +15,12 @@ from tests.browser.serve_sample import SampleServer, running
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all page tests. Without one: left out on a laptop, a failure with CI=true."""
+    """One browser for a module's tests. Without one: left out on a laptop, a failure with CI=true.
+
+    Not for the whole session: playwright keeps an event loop running in this thread, and async tests after it would fail.
+    """
     path = next(
         (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
     )
