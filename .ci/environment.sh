@@ -67,5 +67,7 @@ make_environment() {
         || { rm -rf "$dir"; fail "cannot install what $lock names (see above): check the network and the free space, then start again"; }
     "$uv" pip install -q --python "$dir/bin/python" --no-deps --no-build-isolation -e . \
         || { rm -rf "$dir"; fail "cannot install this checkout into $dir (see above)"; }
+    # a start must not compile the product first, also where Python is told to write no bytecode
+    "$dir/bin/python" -m compileall -q heatmap_app pipelines || true
     printf '%s' "$wanted" > "$stamp"
 }
