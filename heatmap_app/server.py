@@ -7,9 +7,11 @@ the schedule, and stops both on SIGTERM. The socket is bound before anything els
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -129,6 +131,8 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
     port: int = sock.getsockname()[1]
     # until uvicorn listens to signals: leave at once, through every "finally"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # the first page needs pandas through HoloViews; fetched while the database opens
+    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
     try:
         runtime = open_runtime()
     except BaseException:

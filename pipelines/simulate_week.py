@@ -61,6 +61,11 @@ def week_things(world: World, seed: int, week: int, start: datetime) -> WeekThin
     )
 
 
+def one_article(title: str) -> str:
+    """``title`` without the second article of "the The Lantern Keepers trailer"."""
+    return title.replace("the The ", "The ").replace("The The ", "The ")
+
+
 def slug(text: str) -> str:
     """``text`` as a part of an address."""
     return re.sub(r"\W+", "-", text.lower()).strip("-")[:60]
@@ -87,6 +92,7 @@ class _Maker:
         return [self.start + timedelta(seconds=round(float(hour) * 3600)) for hour in hours]
 
     def post(self, feed: str, title: str, at: datetime, middle: float, spread: float = 1.0) -> Row:
+        title = one_article(title)
         self.count += 1
         item_id = f"d{self.week + 1:02x}{self.count:04x}"
         return {
@@ -198,6 +204,7 @@ class _Maker:
             yield self.trade(self.pick(self.texts["trade_small"]["headlines"]).format(**words), at)
 
     def trade(self, title: str, at: datetime) -> Row:
+        title = one_article(title)
         feed = self.pick(TRADE_FEEDS)
         self.count += 1
         url = f"{SITE}/{slug(feed)}/{self.week + 1}-{self.count}-{slug(title)}"
