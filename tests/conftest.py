@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import pytest
@@ -32,21 +33,25 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """An empty, upgraded store, once embedded and once on a server."""
-    made = Store.open(database_url, "replay")
+@contextmanager
+def emptied(url: str, schema: str) -> Iterator[Store]:
+    """A store at the current revision with nothing in it, closed at the end."""
+    made = Store.open(url, schema)
     made.upgrade()
     made.reset()
     yield made
     made.close()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An empty, upgraded store, once embedded and once on a server."""
+    with emptied(database_url, "replay") as made:
+        yield made
 
 
 @pytest.fixture
 def embedded_store(embedded_url: str) -> Iterator[Store]:
     """An empty, upgraded store on the embedded server only: for tests that are not about the store."""
-    made = Store.open(embedded_url, "demo")
-    made.upgrade()
-    made.reset()
-    yield made
-    made.close()
+    with emptied(embedded_url, "demo") as made:
+        yield made
