@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Index,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test holds it against ``migrations/versions``."""
 
 metadata = MetaData()
@@ -199,11 +200,12 @@ alert = Table(
     Column("id", BigInteger, primary_key=True), _text("dedup_key"), _id("entity_id"), _time("at"),
     _float("heat", null=False), _float("velocity_z", null=False), Column("spread_count", SmallInteger, nullable=False),
     _float("affect", null=False), _float("confidence", null=False), _text("why"), _json("payload", null=False),
-    _text("state"),
+    _text("state"), Column("version", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("dedup_key", name="alert_dedup_key_key"), Index("alert_at", "at"),
     Index("alert_entity_at", "entity_id", "at"),
 )  # fmt: skip
-"""``payload`` is what the message is made of. ``state`` is open, or source_fault where a person marked it so."""
+"""``payload`` is what the message is made of. ``state`` is open, or source_fault where a person marked it so.
+``version`` counts what people did with it: what a sent message has to show."""
 
 delivery = Table(
     "delivery", metadata,
@@ -211,6 +213,62 @@ delivery = Table(
     _time("attempt_started_at", null=True), _time("next_at"), _text("message_key", null=True),
     _text("slack_ts", null=True), _time("sent_at", null=True), Column("looks", Integer, nullable=False),
     Column("marked", Boolean, nullable=False), Column("resends", Integer, nullable=False), _text("last_error"),
+    Column("shown", Integer, nullable=False, server_default=text("0")),
     Index("delivery_state", "channel", "state", "next_at"), Index("delivery_message_key", "message_key"),
 )  # fmt: skip
-"""The outbox: written with the score, claimed, sent, marked. Deliveries with one ``message_key`` are one message."""
+"""The outbox: written with the score, claimed, sent, marked. Deliveries with one ``message_key`` are one message.
+``shown``: the alert's version that the message shows."""
+
+once = Table(
+    "once", metadata, _text("key", key=True), _time("at"), _json("result"), Index("once_at", "at"),
+)  # fmt: skip
+"""What must happen once only: a click, a submitted form, a signed request. ``result`` is what the first one came to."""
+
+assignment = Table(
+    "assignment", metadata,
+    Column("id", BigInteger, primary_key=True), _id("alert_id"), _time("at"), _text("by_id"), _text("by_name"),
+    _text("who"), _text("who_id"), _time("due", null=True), _text("note"), _time("ended_at", null=True),
+    Index("assignment_alert_id", "alert_id", "id"),
+)  # fmt: skip
+"""Who took an alert; the newest that has not ended counts."""
+
+card = Table(
+    "card", metadata,
+    Column("id", BigInteger, primary_key=True), _id("alert_id"), _time("at"), _text("by_id"), _text("by_name"),
+    _text("slug"), _text("segment"), Column("length_s", Integer, nullable=False), _text("hook"),
+    _json("receipts", null=False), _text("state"), Column("attempt", Integer, nullable=False), _time("next_at"),
+    _time("sent_at", null=True), _text("last_error"),
+    Index("card_alert_id", "alert_id", "id"), Index("card_state", "state", "next_at"),
+)  # fmt: skip
+"""Rundown cards: stored first, then posted to the rundown address. ``state``: kept (no address), pending, sent, dead."""
+
+promo = Table(
+    "promo", metadata,
+    Column("id", BigInteger, primary_key=True), _id("alert_id"), _time("at"), _text("by_id"), _text("by_name"),
+    _text("text"), _text("state"), Column("attempt", Integer, nullable=False), _time("attempt_started_at", null=True),
+    _time("next_at"), _text("slack_ts", null=True), _time("sent_at", null=True),
+    Column("looks", Integer, nullable=False), _text("last_error"),
+    Index("promo_alert_id", "alert_id", "id"), Index("promo_state", "state", "next_at"),
+)  # fmt: skip
+"""Chosen tease lines, posted in the alert's thread by the same rules as a delivery."""
+
+vote = Table(
+    "vote", metadata,
+    _id("alert_id", key=True), _text("voter", key=True), _text("name"), Column("useful", Boolean, nullable=False),
+    _time("at"),
+)  # fmt: skip
+"""Each person's latest vote on an alert; the earlier ones are in the audit."""
+
+backcheck = Table(
+    "backcheck", metadata,
+    _id("alert_id", key=True), _time("at"), _text("result"), Column("polls", Integer, nullable=False),
+    Column("held", Integer, nullable=False), _text("detail"),
+)  # fmt: skip
+"""Whether an alert still held in the two hours after it (SCORING 6). ``result``: held, failed, or unknown."""
+
+kpi_day = Table(
+    "kpi_day", metadata,
+    Column("day", Date, primary_key=True), _text("kpi", key=True), Column("n", Integer, nullable=False),
+    _float("value"), _float("low"), _float("high"), _json("detail", null=False), _time("computed_at"),
+)  # fmt: skip
+"""One row a day (UTC) and KPI, recomputed while its alerts can still change."""
