@@ -27,6 +27,7 @@ from heatmap_app.jobs import Schedule
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
 from heatmap_app.runtime import Runtime
+from heatmap_app.web.routers import ROUTERS
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
 
@@ -98,9 +99,12 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         version=VERSION, lifespan=lifespan, redoc_url=None,
     )  # fmt: skip
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
+    app.state.runtime = runtime
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
     # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
     speed = runtime.world.speed if runtime.world.speed <= FASTEST_TICK else 1.0
     site = Site(runtime.board, runtime.settings, runtime.world.clock, speed)
