@@ -5,6 +5,8 @@ The message names the thing that failed and never carries a secret.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class HeatmapError(Exception):
     """Root of every error this product raises on purpose. ``str()`` is fit to show to a person."""
@@ -58,3 +60,15 @@ class ShapeChangedError(PermanentError):
     def __init__(self, source: str, message: str, *, sample: str = "", status: int | None = None) -> None:
         super().__init__(source, message, status=status)
         self.sample = sample[:2000]
+
+
+class FieldsMissingError(ShapeChangedError):
+    """Too many rows lack a field every row has: nothing of the reply is to be believed, the source is quarantined."""
+
+
+class PausedError(PermanentError):
+    """A limit we set or bought is used up; nothing to try before ``until`` (UTC; None where nobody said)."""
+
+    def __init__(self, source: str, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
+        super().__init__(source, message, status=status)
+        self.until = until

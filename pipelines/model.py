@@ -70,6 +70,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
     NOT_CONFIGURED = "not_configured"
     SKIPPED = "skipped"
+    BREAKER_OPEN = "breaker_open"
+    BUCKET_EMPTY = "bucket_empty"
+    QUARANTINED = "quarantined"
+    PAUSED = "paused"
 
     @property
     def successful(self) -> bool:
@@ -148,7 +152,8 @@ class FetchResult:
 
     ``items`` follows :data:`ITEMS`. ``covered_from`` is how far back an event source could still list (SCORING 2).
     ``rejected`` counts rows set aside as unusable. ``detail`` is one plain line for a person, never a secret.
-    ``retry_after_s`` is what a throttling upstream asked for.
+    ``retry_after_s`` is what a throttling upstream asked for. ``kind`` names the sort of failure in one word (empty
+    when there was none), ``request_id`` is the upstream's own name for the answer, ``quota_left`` what it said is left.
     """
 
     source: str
@@ -164,6 +169,9 @@ class FetchResult:
     requests: int = 0
     ms: int = 0
     feeds: tuple[FeedReport, ...] = ()
+    kind: str = ""
+    request_id: str = ""
+    quota_left: float | None = None
 
 
 def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

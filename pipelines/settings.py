@@ -20,22 +20,18 @@ from pydantic_settings.exceptions import SettingsError as SettingsReadError
 
 from pipelines.errors import SettingsError
 from pipelines.model import SourceKind
+from pipelines.section import Section
+from pipelines.settings_auth import AUTH_LISTS, Auth, Outgoing
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: ``config/`` and ``assets/`` lie here."""
 
 CONFIG_DIR = ROOT / "config"
-LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS")
+LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS", *AUTH_LISTS)
 """Settings whose value is a JSON list."""
 
 CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
 PREFIX = "HEATMAP_"
-
-
-class Section(BaseModel):
-    """A table of settings; unknown keys are refused and values never shown in errors."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
 
 class Retention(Section):
@@ -62,6 +58,12 @@ class Source(Section):
     kind: SourceKind
     noise_unit: float = Field(gt=0)
     timeout_seconds: float = Field(gt=0, le=300)
+    deadline_seconds: float = Field(gt=0, le=600)
+    attempts: int = Field(ge=1, le=5)
+    cache_seconds: float = Field(ge=0, le=3600)
+    requests_per_minute: int = Field(ge=1, le=6000)
+    breaker_failures: int = Field(ge=1, le=100)
+    breaker_seconds: float = Field(ge=1, le=86_400)
 
 
 class Reddit(Source):
@@ -213,6 +215,8 @@ class Settings(BaseSettings):
     database_url: SecretStr
     redis_url: SecretStr
     var_dir: Path
+    auth: Auth
+    outgoing: Outgoing
     retention: Retention
     replay: Replay
     reddit: Reddit
