@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SCREEN = {"panel", "bokeh", "holoviews", "fastapi", "starlette", "uvicorn", "slack_bolt"}
 STAGES = ("ingest", "normalize", "discover", "score", "affect", "alert", "store")
-FOUNDATION = {"model", "errors", "clock", "settings", "view", "outgoing"}
+FOUNDATION = {"model", "errors", "clock", "settings", "view", "outgoing", "section", "settings_auth"}
 JOINERS = {"refresh", "refresh_alerts", "drive", "read", "backtest"}
 
 
