@@ -22,6 +22,7 @@ from pipelines.errors import SettingsError
 from pipelines.model import SourceKind
 from pipelines.section import Section
 from pipelines.settings_auth import AUTH_LISTS, Auth, Outgoing
+from pipelines.settings_kpis import Kpis
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: ``config/`` and ``assets/`` lie here."""
@@ -233,6 +234,7 @@ class Settings(BaseSettings):
     poll: Poll
     gates: Gates
     episode: Episode
+    kpis: Kpis
 
     @property
     def var_path(self) -> Path:

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SCREEN = {"panel", "bokeh", "holoviews", "fastapi", "starlette", "uvicorn", "slack_bolt"}
 STAGES = ("ingest", "normalize", "discover", "score", "affect", "alert", "store")
-FOUNDATION = {"model", "errors", "clock", "settings", "view", "outgoing", "section", "settings_auth"}
-JOINERS = {"refresh", "refresh_alerts", "drive", "read", "backtest"}
+FOUNDATION = {"model", "errors", "clock", "settings", "view", "outgoing", "section", "settings_auth", "settings_kpis"}
+JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest"}
 
 
 def modules(folder: str) -> list[Path]:
