@@ -16,6 +16,7 @@ from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
 from pipelines.store.fetches import Fetches
 from pipelines.store.loading import Loading
+from pipelines.store.people import People
 from pipelines.store.saving import Saving
 from pipelines.store.scores import Scores
 from pipelines.store.tables import metadata
@@ -23,8 +24,8 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Decisions, Deliveries, Boards, Details, Fetches,
-            Texts, Upkeep):  # fmt: skip
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Decisions, Deliveries, People, Boards, Details,
+            Fetches, Texts, Upkeep):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.
