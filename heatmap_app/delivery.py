@@ -6,7 +6,7 @@ import asyncio
 
 from heatmap_app.jobs import Job
 from pipelines.alert.deliver import Deliverer
-from pipelines.alert.slack import build_sender
+from pipelines.alert.slack import build_sender, takes_presses
 from pipelines.clock import SystemClock
 from pipelines.outbox import SLACK
 from pipelines.settings import Settings
@@ -22,7 +22,9 @@ def make_deliverer(settings: Settings, store: Store) -> Deliverer | None:
     """What delivers ``store``'s alerts; None where Slack is not configured. Delivery runs on the machine's clock in a
     demo too."""
     sender = build_sender(settings.slack)
-    return None if sender is None else Deliverer(store, sender, SystemClock(), settings.public_url)
+    if sender is None:
+        return None
+    return Deliverer(store, sender, SystemClock(), settings.public_url, buttons=takes_presses(settings.slack))
 
 
 def deliver_job(deliverer: Deliverer, store: Store) -> Job:

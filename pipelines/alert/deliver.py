@@ -117,13 +117,15 @@ class Pace:
 
 @dataclass
 class Deliverer:
-    """Works an outbox off, one message a :meth:`step`. Blocking; several processes may do so at once."""
+    """Works an outbox off, one message a :meth:`step`. Blocking; several processes may do so at once. ``buttons``:
+    whether a press in the message would reach this product."""
 
     outbox: Outbox
     sender: Sender
     clock: Clock
     public_url: str = ""
     pace: Pace = Pace()
+    buttons: bool = False
     channel: str = SLACK
     tell: Callable[[str], None] = lambda line: log.info("slack", line=line)
 
@@ -145,7 +147,7 @@ class Deliverer:
     def _send(self, claim: Claim) -> None:
         this = (self.channel, claim.key, claim.started_at)
         try:
-            ts = self.sender.post(make_message(claim, self.public_url))
+            ts = self.sender.post(make_message(claim, self.public_url, buttons=self.buttons))
         except RateLimited as limit:
             until = self.clock.now() + timedelta(seconds=limit.seconds)
             self.outbox.outbox_again(*this, until, f"alert queued until {until:%H:%M:%S} UTC: {limit}", counted=False)

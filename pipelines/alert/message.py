@@ -5,23 +5,56 @@ invalid.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
 
-from pipelines.alert.words import PLATFORM_NAMES, ago, hhmm, trades_line
+from pipelines.alert.blocks import (
+    MAX_HEADER,
+    MAX_TEXT,
+    Block,
+    best_receipts,
+    button,
+    context,
+    cut,
+    escape,
+    header,
+    hook_of,
+    links,
+    page_link,
+    platform,
+    receipt,
+    safe_link,
+    section,
+)
+from pipelines.alert.message_state import state_blocks
+from pipelines.alert.words import ago, hhmm, trades_line
 from pipelines.outbox import Alert, Claim
+from pipelines.people import Activity
 
-MAX_HEADER, MAX_SECTION, MAX_TEXT = 150, 3_000, 3_000
-MAX_NAME, MAX_TITLE, MAX_LINK = 100, 200, 1_000
+__all__ = [
+    "DIGEST_SHOWN",
+    "EVENT_TYPE",
+    "MAX_HEADER",
+    "RESENT",
+    "Message",
+    "cut",
+    "escape",
+    "make_message",
+    "safe_link",
+]
+
+MAX_NAME, MAX_TITLE = 100, 200
 """Ours, small enough that what is put together from them stays below Slack's."""
 DIGEST_SHOWN = 20
 EVENT_TYPE = "et_heatmap_alert"
 RESENT = "Sent again after an interruption; it may repeat one above."
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+ACTIONS = (
+    ("Assign Producer", "assign"), ("Create Rundown Card", "card"), ("Promo Tease", "promo"), ("Open Research Pack", "pack"),
+)  # fmt: skip
+VOTES = (("Useful", "useful"), ("Not useful", "not_useful"))
+"""Buttons: what they say, and the action_id that comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +71,22 @@ class Message:
         return {"event_type": EVENT_TYPE, "event_payload": {"key": self.key}}
 
 
-def make_message(claim: Claim, public_url: str = "") -> Message:
-    """The message for what was claimed: one alert, or a digest of several."""
-    blocks = _single(claim.alerts[0], public_url) if len(claim.alerts) == 1 else _digest(claim.alerts, public_url)
-    if claim.marked:
-        blocks.append(_context(RESENT))
+def make_message(
+    claim: Claim, public_url: str = "", activity: Activity | None = None, *, buttons: bool = False
+) -> Message:
+    """The message for what was claimed: one alert with where it stands, or a digest of several.
+
+    ``buttons``: whether a press would reach this product; otherwise the message links to the pages.
+    """
     first = claim.alerts[0]
-    title = _title(first) if len(claim.alerts) == 1 else _digest_title(claim.alerts)
+    if len(claim.alerts) == 1:
+        blocks, title = _single(first, public_url, activity, buttons=buttons), _title(first)
+    else:
+        blocks, title = _digest(claim.alerts, public_url), _digest_title(claim.alerts)
+    if claim.marked:
+        blocks.append(context(RESENT))
     text = f"{title}\n{first.why}" if len(claim.alerts) == 1 else title
     return Message(escape(cut(text, MAX_TEXT // 6)), tuple(blocks), claim.key)
-
-
-def escape(text: str) -> str:
-    """Text in which Slack sees no mention, link, or entity."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def cut(text: str, most: int) -> str:
-    """``text`` in one line of at most ``most`` characters, ending in "..." where something is missing."""
-    line = " ".join(_INVISIBLE.sub(" ", text[: 4 * MAX_TEXT]).encode("utf-8", "replace").decode("utf-8").split())
-    if _size(line) <= most:
-        return line
-    while _size(line) > most - 3:
-        line = line[: max(1, len(line) - max(1, (_size(line) - most + 3) // 10))]
-    return line.rstrip() + "..."
-
-
-def _size(text: str) -> int:
-    """Characters as Slack may count them at worst: escaped, an emoji as two."""
-    return len(escape(text).encode("utf-16-le")) // 2
-
-
-def safe_link(url: str | None) -> str | None:
-    """``url`` where it is an http(s) address that cannot end a Slack link early, else None."""
-    if not url or len(url) > MAX_LINK:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        return None
-    quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._")
-    return quoted if len(escape(quoted)) <= MAX_LINK else None
 
 
 def _mode(alert: Alert) -> str:
@@ -96,17 +102,25 @@ def _title(alert: Alert) -> str:
     return cut(f"{_mode(alert)}[ALERT] {_name(alert)} spiking now", MAX_HEADER)
 
 
-def _single(alert: Alert, public_url: str) -> list[dict[str, Any]]:
-    blocks = [{"type": "header", "text": _plain(_title(alert), MAX_HEADER)}, _section(_plain(alert.why, MAX_SECTION))]
-    hook = str(alert.payload.get("hook") or "")
-    if hook:
-        blocks.append(_section(_plain(hook, MAX_SECTION)))
-    blocks += [_receipt(row, alert.at) for row in _dicts(alert.payload.get("receipts"))[:3]]
-    blocks.append(_context(_status(alert)))
-    link = _page(alert, public_url)
-    if link:
-        blocks.append(_section({"type": "mrkdwn", "text": f"<{link}|Open in ET Heatmap>"}))
-    return blocks
+def _single(alert: Alert, public_url: str, activity: Activity | None, *, buttons: bool) -> list[Block]:
+    hook = hook_of(alert.payload)
+    blocks = [header(_title(alert)), section(alert.why), *([section(hook)] if hook else [])]
+    blocks += [_receipt(row, alert.at) for row in best_receipts(alert.payload)]
+    blocks.append(context(_status(alert)))
+    if activity is not None:
+        blocks += state_blocks(activity, str(alert.id), buttons=buttons)
+    if buttons:
+        blocks += [_buttons("et_actions", ACTIONS, alert), _buttons("et_votes", VOTES, alert)]
+        return blocks + links([(_page(alert, public_url), "Open in ET Heatmap")])
+    pack = page_link(public_url, "/research/{}", str(alert.payload["slug"])) if alert.payload.get("slug") else None
+    act = page_link(public_url, "/alerts")
+    return blocks + links([(_page(alert, public_url), "Open in ET Heatmap"), (pack, "Research pack"),
+                           (act, "Assign, card, tease, vote")])  # fmt: skip
+
+
+def _buttons(block: str, row: Sequence[tuple[str, str]], alert: Alert) -> Block:
+    elements = [button(text, action, str(alert.id)) for text, action in row]
+    return {"type": "actions", "block_id": block, "elements": elements}
 
 
 def _status(alert: Alert) -> str:
@@ -117,57 +131,34 @@ def _status(alert: Alert) -> str:
     return f"{note}{trades[0].upper()}{trades[1:]}. Scored at {hhmm(alert.at)} UTC."
 
 
-def _receipt(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _receipt(row: Mapping[str, Any], now: datetime) -> Block:
     """Title, platform, age, link. The title is plain text in a field of its own, the link a label of ours."""
-    place = PLATFORM_NAMES.get(str(row.get("source")), str(row.get("source")))
     when = f", {ago(now - datetime.fromisoformat(row['at']))} ago" if row.get("at") else ""
-    block = _section(_plain(f"{place}{when}: {cut(str(row.get('title') or ''), MAX_TITLE)}", MAX_SECTION))
-    link = safe_link(row.get("url"))
-    if link:
-        block["fields"] = [{"type": "mrkdwn", "text": f"<{escape(link)}|Open on {escape(cut(place, 40))}>"}]
-    return block
+    text = f"{platform(row.get('source'))}{when}: {cut(str(row.get('title') or ''), MAX_TITLE)}"
+    return receipt(text, row.get("url"), row.get("source"))
 
 
 def _digest_title(alerts: Sequence[Alert]) -> str:
     return f"{_mode(alerts[0])}[ALERT] {len(alerts)} names spiking now"
 
 
-def _digest(alerts: Sequence[Alert], public_url: str) -> list[dict[str, Any]]:
+def _digest(alerts: Sequence[Alert], public_url: str) -> list[Block]:
     """The hottest of many in one message, and where the rest is."""
     hottest = sorted(alerts, key=lambda alert: (-alert.heat, alert.id))
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_digest_title(alerts), MAX_HEADER)}]
+    blocks = [header(_digest_title(alerts))]
     for alert in hottest[:DIGEST_SHOWN]:
-        block = _section(_plain(f"{_name(alert)}: {alert.why}", MAX_SECTION))
-        link = _page(alert, public_url)
+        block, link = section(f"{_name(alert)}: {alert.why}"), _page(alert, public_url)
         if link:
             block["fields"] = [{"type": "mrkdwn", "text": f"<{link}|Open>"}]
         blocks.append(block)
     rest = len(hottest) - DIGEST_SHOWN
     more = f"{rest} more in the list of alerts. " if rest > 0 else ""
-    blocks.append(_context(more + _status(hottest[0])))
-    base = safe_link(public_url)
-    if base:
-        blocks.append(_section({"type": "mrkdwn", "text": f"<{escape(base.rstrip('/'))}/|Open ET Heatmap>"}))
-    return blocks
+    blocks.append(context(more + _status(hottest[0])))
+    return blocks + links(
+        [(page_link(public_url, "/"), "Open ET Heatmap"), (page_link(public_url, "/alerts"), "All alerts")]
+    )
 
 
 def _page(alert: Alert, public_url: str) -> str | None:
-    base, slug = safe_link(public_url), alert.payload.get("slug")
-    return escape(f"{base.rstrip('/')}/?entity={quote(str(slug)[:200], safe='')}") if base and slug else None
-
-
-def _dicts(value: object) -> list[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
-
-
-def _plain(text: str, most: int) -> dict[str, Any]:
-    """A plain_text object: Slack shows it as it is. ``emoji`` off, so that ``:name:`` stays text too."""
-    return {"type": "plain_text", "text": cut(text, most) or "-", "emoji": False}
-
-
-def _section(text: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "section", "text": text}
-
-
-def _context(text: str) -> dict[str, Any]:
-    return {"type": "context", "elements": [_plain(text, MAX_SECTION // 2)]}
+    slug = alert.payload.get("slug")
+    return page_link(public_url, "/?entity={}", str(slug)) if slug else None

@@ -52,6 +52,12 @@ def build_sender(slack: Slack) -> Sender | None:
     return WebhookSender(WebhookClient(webhook, timeout=TIMEOUT_S, retry_handlers=[])) if webhook else None
 
 
+def takes_presses(slack: Slack) -> bool:
+    """Whether buttons make sense: the bot writes the messages, and a press can be proven to be Slack's."""
+    proof = slack.signing_secret.get_secret_value() or slack.app_token.get_secret_value()
+    return bool(slack.bot_token.get_secret_value() and slack.channel and proof)
+
+
 class BotSender:
     """``chat.postMessage``, and ``conversations.history`` to see what arrived. ``channel``: its ID; by a name it can be
     posted to but not looked into."""
