@@ -16,6 +16,7 @@ from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.jobs import Job
 from heatmap_app.reader import StoreReader
+from heatmap_app.sweep import EVERY_S, Sweep
 from heatmap_app.upkeep import Upkeep, seed_catalogue
 from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
 from pipelines.affect import make_names, make_sentiment
@@ -23,6 +24,7 @@ from pipelines.alert.deliver import Deliverer
 from pipelines.clock import SystemClock
 from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
+from pipelines.ingest.reddit import RedditSource
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source
 from pipelines.model import FetchResult, Outcome
@@ -97,6 +99,7 @@ class Runtime:
         polls = [self._poll_job(source) for source in self.world.sources.values() if not source.missing()]
         if self.explore is not None:
             polls.append(self._explore_job(self.explore))
+        polls += self._sweep_jobs()
         score_seconds = float(self.settings.poll.score_seconds)
         return [
             *polls,
@@ -122,6 +125,14 @@ class Runtime:
         return Job(
             "explore", lambda: explore.run(self.world.clock.now()), lambda: seconds, timeout=900.0, first_after=60.0
         )
+
+    def _sweep_jobs(self) -> list[Job]:
+        """Deleted posts are looked for wherever posts are read."""
+        reddit = self.world.sources.get("reddit")
+        if not isinstance(reddit, RedditSource) or reddit.missing():
+            return []
+        sweep = Sweep(self.store, reddit, self.refresh.recorder)
+        return [Job("sweep", lambda: sweep.run(self.world.clock.now()), lambda: EVERY_S, first_after=120.0)]
 
     async def _score(self) -> str:
         report = await asyncio.to_thread(self.refresh.score, self.world.clock.now())

@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -118,6 +118,33 @@ class Recorder:
                 except (OSError, DamagedFileError, InputError) as error:
                     problem = problem or f"recording of {day}: {error}"
         return Maintained(tuple(compacted), tuple(removed), problem)
+
+    def forget(self, source: str, ids: Collection[str], days: Iterable[date]) -> int:
+        """Take title, link, names and id of these items out of the recordings of ``days``; rows changed.
+
+        The rows stay, so that a replay counts the same polls. Raises ``OSError``, :class:`DamagedFileError`.
+        """
+        changed = 0
+        with self._lock:
+            for day in days:
+                folder = self.directory / day.isoformat()
+                files = [self.directory / f"{day.isoformat()}.parquet", *sorted(folder.glob("part-*.parquet"))]
+                changed += sum(_forget_in(path, day, source, ids) for path in files if path.is_file())
+        return changed
+
+
+def _forget_in(path: Path, day: date, source: str, ids: Collection[str]) -> int:
+    found, items = open_file(path, day), read_items(path)
+    theirs = (pl.col("source") == source) & pl.col("item_id").is_in(list(ids))
+    count = items.filter(theirs).height
+    if count:
+        blank: dict[str, object] = {"item_id": "gone", "title": "", "feed": "", "url": None, "names": []}
+        values = [
+            pl.when(theirs).then(pl.lit(value, dtype=items.schema[name])).otherwise(pl.col(name)).alias(name)
+            for name, value in blank.items() if name in items.columns
+        ]  # fmt: skip
+        write_atomically(path, encode(items.with_columns(values), found.polls, found.parts))
+    return count
 
 
 def is_poll(result: FetchResult) -> bool:

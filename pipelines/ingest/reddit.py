@@ -136,7 +136,7 @@ class RedditSource:
         posts: list[dict[str, Any]] = []
         params: dict[str, str | int] = {"limit": self._settings.limit}
         for _ in range(MAX_PAGES):
-            data = self._get(feed, params, now)
+            data = self._ask(f"r/{feed}/{self._settings.listing}", params, feed, now)
             posts += [post_of(child) for child in data["children"]]
             after = data.get("after")
             if not isinstance(after, str) or not data["children"] or len(posts) >= self._settings.limit:
@@ -144,12 +144,20 @@ class RedditSource:
             params |= {"after": after}
         return posts[: self._settings.limit]
 
-    def _get(self, feed: str, params: Mapping[str, str | int], now: datetime) -> dict[str, Any]:
+    async def ask(self, path: str, params: Mapping[str, str | int], about: str, now: datetime) -> list[dict[str, Any]]:
+        """The posts of one listing at ``path``, as plain data; ``about`` names it in errors. Raises :class:`SourceError`."""
+
+        def work() -> list[dict[str, Any]]:
+            self._session.restart()
+            return [post_of(child) for child in self._ask(path, params, about, now)["children"]]
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _ask(self, path: str, params: Mapping[str, str | int], feed: str, now: datetime) -> dict[str, Any]:
         wait = self._session.wait_s
         if wait > LONGEST_PAUSE_S:
             raise RateLimitedError(SOURCE, "Reddit's own window is spent", retry_after_s=min(wait, 3600.0), status=None)
         try:
-            path = f"r/{feed}/{self._settings.listing}"
             reply = self._client().request(method="GET", path=path, params=dict(params))
         # PRAW lets KeyError, ValueError, RecursionError and requests' own errors through besides its own
         except Exception as error:  # noqa: BLE001

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from pipelines.store.base import Part, merged_map
+from pipelines.store.compliance import GONE
 
 RECEIPT_TIME = "CASE WHEN k.kind = 'level' THEN i.last_observed ELSE m.at END"
 RECEIPTS = f"""SELECT * FROM (
@@ -17,6 +18,7 @@ RECEIPTS = f"""SELECT * FROM (
     FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     LEFT JOIN source_kind k ON k.source = i.source
     WHERE m.entity_id = ANY(:ids) AND (CAST(:source AS text) IS NULL OR m.source = :source)
+        AND i.item_id NOT LIKE '{GONE}%'
         AND (CAST(:hour AS timestamptz) IS NULL OR CASE WHEN k.kind = 'level'
             THEN EXISTS (SELECT FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id
                 AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')

@@ -8,6 +8,7 @@ from pipelines.errors import StoreError
 from pipelines.store import migrate
 from pipelines.store.boards import Boards
 from pipelines.store.catalogue import Catalogue
+from pipelines.store.compliance import Compliance
 from pipelines.store.decisions import Decisions
 from pipelines.store.deliveries import Deliveries
 from pipelines.store.details import Details
@@ -15,7 +16,9 @@ from pipelines.store.domains import Domains
 from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
 from pipelines.store.fetches import Fetches
+from pipelines.store.lists import Lists
 from pipelines.store.loading import Loading
+from pipelines.store.packages import Packages
 from pipelines.store.people import People
 from pipelines.store.saving import Saving
 from pipelines.store.scores import Scores
@@ -24,8 +27,8 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Decisions, Deliveries, People, Boards, Details,
-            Fetches, Texts, Upkeep):  # fmt: skip
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Boards, Details,
+            Fetches, Texts, Packages, Upkeep, Compliance):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.
