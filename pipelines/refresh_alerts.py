@@ -13,13 +13,12 @@ from pipelines.alert.decide import TRADES_BEFORE, Rules, decide
 from pipelines.alert.words import PLATFORM_NAMES, hhmm, listed, trades_line, why_line
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
 from pipelines.outbox import Decided, DecisionOutcome, NewAlert
+from pipelines.read.story import Evidence, Numbers, gather, try_package
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 
 WEEK = timedelta(days=7)
-WINDOW = timedelta(hours=12)
 RECEIPTS = 3
-READ_RECEIPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,15 @@ def _alert(
     spread = int(row["spread_count"] or 0)
     started: datetime = row["started_at"]
     parts = _platforms(platforms, row["entity"])
+    evidence = gather(store, store.family(row["entity"]), now)
+    told = Numbers(numbers["velocity_z"], spread, numbers["confidence"], row["trades_at"])
+    package, problem = try_package(name, evidence, told)
     payload = {
         **{key: name[key] for key in ("name", "slug", "kind", "domain")}, "mode": store.schema, "at": now.isoformat(),
         "started_at": started.isoformat(), "trades_at": row["trades_at"].isoformat() if row["trades_at"] else None,
-        "platforms": parts, "receipts": _receipts(store, row["entity"], list(parts), now),
-        "hook": _hook(name["name"], list(parts), started, row["trades_at"], now), "sentence": row["sentence"],
+        "platforms": parts, "receipts": _receipts(evidence, list(parts)), "sentence": row["sentence"],
+        "hook": package.hook if package else _hook(name["name"], list(parts), started, row["trades_at"], now),
+        "package": package.to_dict() if package else None, "package_note": problem,
     }  # fmt: skip
     return NewAlert(
         f"{store.schema}|spike|{row['entity']}|{started.isoformat()}", row["entity"], numbers["heat"],
@@ -98,18 +101,13 @@ def _hook(name: str, sources: Sequence[str], started: datetime, trades_at: datet
     return f"{name} has climbed since {hhmm(started)} on {where}; {trades}."
 
 
-def _receipts(store: Store, entity: int, sources: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+def _receipts(evidence: Evidence, sources: Sequence[str]) -> list[dict[str, Any]]:
     """The best receipts of the window: one a platform, then whatever else is strongest."""
-    family = store.family(entity)
-    pools = {source: _pool(store, family, source, now) for source in (*sources, *PLATFORMS)}
+    order = tuple(dict.fromkeys((*sources, *PLATFORMS)))
+    pools = {source: [row for row in evidence.rows if row["source"] == source] for source in order}
     firsts = [pool[0] for pool in pools.values() if pool]
     rest = sorted((row for pool in pools.values() for row in pool[1:]), key=_strength, reverse=True)
     return [_shown(row) for row in [*firsts, *rest][:RECEIPTS]]
-
-
-def _pool(store: Store, family: Sequence[int], source: str, now: datetime) -> list[dict[str, Any]]:
-    rows, _ = store.receipt_rows(family, source=source, limit=READ_RECEIPTS)
-    return sorted((row for row in rows if now - WINDOW < row["at"] <= now), key=_strength, reverse=True)
 
 
 def _strength(row: Mapping[str, Any]) -> tuple[float, datetime, str]:

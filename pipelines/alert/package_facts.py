@@ -112,6 +112,7 @@ def _spread(story: Story, shown: Sequence[Receipt], sources: tuple[str, ...], wo
     if counted:
         number = len({receipt_id(receipt) for receipt in counted})
         text = f"{number} mention" if number == 1 else f"{number} mentions"
+        text = f"at least {text}" if story.cut_short else text
         values["count"] = Value(text, tuple(dict.fromkeys(receipt_id(receipt) for receipt in counted)))
     return values
 

@@ -25,7 +25,8 @@ class Story:
     """What is known about a name when it alerts.
 
     ``kind`` is a word of :class:`pipelines.model.Kind`. ``receipts`` in any order, all about the name. ``related`` are
-    names it was mentioned with. Times are aware. ``trades_first_at`` is the first trade item's own time.
+    names it was mentioned with. Times are aware. ``trades_first_at`` is the first trade item's own time. ``cut_short``:
+    there are more receipts than these, so a count of them is only a lower bound.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Story:
     spread_count: int
     trades_first_at: datetime | None
     confidence: float
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

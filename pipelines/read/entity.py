@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.model import SOURCES
 from pipelines.normalize.names import canonical
 from pipelines.read.items import heat_item, hour_starts, read_beside, read_history
+from pipelines.read.story import entity_package
 from pipelines.read.why import SPAN, runs
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
@@ -29,6 +30,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> E
         return None
     family = store.family(entity_id)
     names = store.names_of([entity_id])[entity_id]
+    alerts, item = store.alert_rows(ids=family, limit=ALERTS), _item(store, settings, entity_id)
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
         first_seen=store.first_seen([entity_id]).get(entity_id),
@@ -36,12 +38,13 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> E
         muted=row["muted"],
         provenance=dict(row["provenance"]),
         domain_evidence=_evidence(store, family, row),
-        item=_item(store, settings, entity_id),
+        item=item,
         timeline=_timeline(store, family, now),
         related=_related(store, family, now),
         suggestions=_suggestions(store, family),
-        alerts=_alerts(store, family),
+        alerts=_alerts(alerts),
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
+        package=entity_package(store, family, row, item, alerts[0] if alerts else None, now),
     )
 
 
@@ -127,10 +130,10 @@ def _suggestions(store: Store, family: Sequence[int]) -> tuple[dict[str, Any], .
     return tuple({**_brief(rows[key]), "score": score, "reason": why} for key, score, why in pairs if key in rows)
 
 
-def _alerts(store: Store, family: Sequence[int]) -> tuple[dict[str, Any], ...]:
+def _alerts(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """The entity's alerts, newest first."""
     shown = ("id", "at", "why", "heat", "delivery", "last_error")
-    return tuple({key: row[key] for key in shown} for row in store.alert_rows(ids=family, limit=ALERTS))
+    return tuple({key: row[key] for key in shown} for row in rows)
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
