@@ -28,7 +28,7 @@ from pipelines.alert.blocks import (
     safe_link,
     section,
 )
-from pipelines.alert.message_state import state_blocks
+from pipelines.alert.message_state import state_blocks, state_line
 from pipelines.alert.words import ago, hhmm, trades_line
 from pipelines.outbox import Alert, Claim
 from pipelines.people import Activity
@@ -59,11 +59,13 @@ VOTES = (("Useful", "useful"), ("Not useful", "not_useful"))
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is posted. ``text`` is what a notification shows; ``key`` finds the message again in the history."""
+    """What is posted. ``text`` is what a notification shows; ``key`` finds the message again in the history;
+    ``thread``: the message under which it is posted, if it is a reply."""
 
     text: str
     blocks: tuple[dict[str, Any], ...]
     key: str
+    thread: str = ""
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -72,9 +74,11 @@ class Message:
 
 
 def make_message(
-    claim: Claim, public_url: str = "", activity: Activity | None = None, *, buttons: bool = False
-) -> Message:
-    """The message for what was claimed: one alert with where it stands, or a digest of several.
+    claim: Claim, public_url: str = "", activity: Activity | None = None, *, buttons: bool = False,
+    digest: Mapping[int, Activity] | None = None,
+) -> Message:  # fmt: skip
+    """The message for what was claimed: one alert with where it stands (``activity``), or a digest of several
+    (``digest``: by alert).
 
     ``buttons``: whether a press would reach this product; otherwise the message links to the pages.
     """
@@ -82,7 +86,7 @@ def make_message(
     if len(claim.alerts) == 1:
         blocks, title = _single(first, public_url, activity, buttons=buttons), _title(first)
     else:
-        blocks, title = _digest(claim.alerts, public_url), _digest_title(claim.alerts)
+        blocks, title = _digest(claim.alerts, public_url, digest or {}), _digest_title(claim.alerts)
     if claim.marked:
         blocks.append(context(RESENT))
     text = f"{title}\n{first.why}" if len(claim.alerts) == 1 else title
@@ -142,12 +146,13 @@ def _digest_title(alerts: Sequence[Alert]) -> str:
     return f"{_mode(alerts[0])}[ALERT] {len(alerts)} names spiking now"
 
 
-def _digest(alerts: Sequence[Alert], public_url: str) -> list[Block]:
+def _digest(alerts: Sequence[Alert], public_url: str, states: Mapping[int, Activity]) -> list[Block]:
     """The hottest of many in one message, and where the rest is."""
     hottest = sorted(alerts, key=lambda alert: (-alert.heat, alert.id))
     blocks = [header(_digest_title(alerts))]
     for alert in hottest[:DIGEST_SHOWN]:
-        block, link = section(f"{_name(alert)}: {alert.why}"), _page(alert, public_url)
+        state = state_line(states[alert.id]) if alert.id in states else ""
+        block, link = section(f"{_name(alert)}: {alert.why}{state and f'. {state}'}"), _page(alert, public_url)
         if link:
             block["fields"] = [{"type": "mrkdwn", "text": f"<{link}|Open>"}]
         blocks.append(block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pipelines.alert.blocks import Block, button, context, cut, section
@@ -25,6 +26,17 @@ def state_blocks(activity: Activity, value: str, *, buttons: bool) -> list[Block
     blocks += _newest([_card_line(card.line, card.form.slug, card.by.name) for card in activity.cards], "cards")
     blocks += _newest([_promo_line(promo) for promo in activity.promos], "teases")
     return blocks + _votes(activity.votes)
+
+
+def state_line(activity: Activity) -> str:
+    """The same in one line, for a digest; empty where nobody did anything."""
+    parts = ["Marked as a source fault."] if activity.state == "source_fault" else []
+    parts += [_assigned(replace(activity.assigned, note=""))] if activity.assigned is not None else []
+    for count, what in ((len(activity.cards), "card"), (len(activity.promos), "tease")):
+        parts += [f"{count} {what}{'' if count == 1 else 's'}."] if count else []
+    votes = activity.votes
+    parts += [f"{votes.useful} useful, {votes.not_useful} not useful."] if votes.useful + votes.not_useful else []
+    return " ".join(parts)
 
 
 def _assigned(it: Assignment) -> str:
