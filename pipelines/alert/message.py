@@ -117,7 +117,7 @@ def _single(alert: Alert, public_url: str, activity: Activity | None, *, buttons
         blocks += [_buttons("et_actions", ACTIONS, alert), _buttons("et_votes", VOTES, alert)]
         return blocks + links([(_page(alert, public_url), "Open in ET Heatmap")])
     pack = page_link(public_url, "/research/{}", str(alert.payload["slug"])) if alert.payload.get("slug") else None
-    act = page_link(public_url, "/alerts")
+    act = page_link(public_url, "/alerts/{}", str(alert.id))
     return blocks + links([(_page(alert, public_url), "Open in ET Heatmap"), (pack, "Research pack"),
                            (act, "Assign, card, tease, vote")])  # fmt: skip
 
