@@ -15,6 +15,7 @@ from pipelines.store.details import Details
 from pipelines.store.domains import Domains
 from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
+from pipelines.store.facts import Facts
 from pipelines.store.fetches import Fetches
 from pipelines.store.lists import Lists
 from pipelines.store.loading import Loading
@@ -28,7 +29,7 @@ from pipelines.store.upkeep import Upkeep
 
 
 class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Boards, Details,
-            Fetches, Texts, Packages, Upkeep, Compliance):  # fmt: skip
+            Fetches, Texts, Packages, Upkeep, Compliance, Facts):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

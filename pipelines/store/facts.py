@@ -1,0 +1,78 @@
+"""How the database itself is doing, and what changed in it: for banners, readiness, metrics and ``heatmap doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from sqlalchemy import text
+
+from pipelines.store.base import Part
+from pipelines.store.engine import PAGES, Trouble
+
+SKEW_LIMIT_S = 300.0
+"""Seconds between this machine's clock and the database's from which a person is told."""
+
+PULSE = """SELECT (SELECT row(id, stored_at)::text FROM score_poll ORDER BY at DESC LIMIT 1),
+    (SELECT max(id) FROM poll), (SELECT max(id) FROM audit), (SELECT max(id) FROM alert),
+    (SELECT at FROM score_poll ORDER BY at DESC LIMIT 1)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What other processes did: compare two of these. ``score`` names the newest scoring poll, made at ``at`` (UTC);
+    ``poll``, ``audit`` and ``alert`` are the newest rows' numbers (0: none)."""
+
+    score: str = ""
+    poll: int = 0
+    audit: int = 0
+    alert: int = 0
+    at: datetime | None = None
+
+
+class Facts(Part):
+    """Asks about the database, not about what it holds."""
+
+    def beside(self) -> Self:
+        """The same store through connections of its own: what pages read through, so that they cannot starve polls."""
+        return type(self)(self._db.beside(PAGES))
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the database could not be used the last time; None while it works. Does not ask it."""
+        return self._db.trouble
+
+    def touch(self) -> None:
+        """Write something small: shows that writing works again. Raises :class:`StoreError`."""
+        with self._db.writing() as connection:
+            connection.execute(
+                text("""INSERT INTO source_state (key, value, updated_at) VALUES ('store:touch', '{}', now())
+                    ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at""")
+            )
+
+    def clock_skew(self) -> float:
+        """Seconds the database's clock is ahead of this machine's; negative: behind. Raises :class:`StoreError`."""
+        with self._db.reading() as connection:
+            connection.execute(text("SELECT 1"))
+            before = datetime.now(UTC)
+            theirs: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            after = datetime.now(UTC)
+        return (theirs - (before + (after - before) / 2)).total_seconds()
+
+    def pulse(self) -> Pulse:
+        """The newest scoring poll, poll, audit row and alert, in four short walks along an index."""
+        with self._db.reading() as connection:
+            score, poll, audit, alert, at = connection.execute(text(PULSE)).one()
+        return Pulse(score or "", poll or 0, audit or 0, alert or 0, at)
+
+
+def skew_words(seconds: float) -> str:
+    """What a person is told about the two clocks; empty while they agree."""
+    if abs(seconds) <= SKEW_LIMIT_S:
+        return ""
+    side = "ahead of" if seconds > 0 else "behind"
+    return (
+        f"the database's clock is {abs(seconds) / 60:.0f} min {side} this machine's; ages and windows may be wrong. "
+        "Set both by NTP."
+    )
