@@ -23,7 +23,8 @@
       const field = form.elements[name];
       const many = form.dataset.list && form.dataset.list.split(" ").includes(name);
       const kind = field && field.type;
-      const typed = kind === "number" ? Number(value) : value;
+      const instant = kind === "datetime-local" && (value ? new Date(value).toISOString() : null);
+      const typed = kind === "number" ? Number(value) : kind === "datetime-local" ? instant : value;
       if (many) { (body[name] ||= []).push(typed); } else { body[name] = typed; }
     }
     for (const name of (form.dataset.list || "").split(" ").filter(Boolean)) { body[name] ||= []; }

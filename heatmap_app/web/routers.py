@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from heatmap_app.web import alerts
+
+ROUTERS: tuple[APIRouter, ...] = (alerts.router,)

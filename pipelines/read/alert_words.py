@@ -1,0 +1,85 @@
+"""What became of an alert, in words (SCREENS 4). Pure: a row of ``Store.alert_list`` and the present in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pipelines.outbox import DeliveryState
+from pipelines.store.lists import TRADES_AFTER
+
+Tone = Literal["", "good", "warn", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word with its tone, a time that belongs to it, and a sentence: what it means and what to do."""
+
+    word: str
+    tone: Tone = ""
+    at: datetime | None = None
+    line: str = ""
+
+
+def delivery(row: Mapping[str, Any], now: datetime) -> Said:
+    """Where an alert's message is; ``now`` is the machine's time, as deliveries are."""
+    problem = _sentence(row["last_error"])
+    match row["delivery"]:
+        case None:
+            return Said("Kept", line="Kept, not sent: Slack was not set up when it came. Resend sends it.")
+        case DeliveryState.SENT:
+            again = " It was sent again after an interruption and may be there twice." if row["marked"] else ""
+            return Said("Sent", "good", row["sent_at"], f"In Slack.{again}")
+        case DeliveryState.DEAD:
+            return Said("Stopped", "bad", line=f"Slack refused it: {problem} Then resend it.")
+        case DeliveryState.UNCERTAIN:
+            line = f"Nobody said whether it arrived; Slack's history is asked before it goes out again. {problem}"
+            return Said("Confirming", "warn", line=line.strip())
+        case DeliveryState.SENDING:
+            return Said("Sending", "warn", line="On its way to Slack.")
+    if row["next_at"] is not None and row["next_at"] > now + timedelta(seconds=5):
+        return Said("Waiting until", "warn", row["next_at"], problem or "Slack asked to wait.")
+    return Said("Waiting", "warn", line=f"It goes out next. {problem}".strip())
+
+
+def lead(at: datetime, first_trade: datetime | None, now: datetime) -> Said:
+    """How far ahead of the trades an alert of ``at`` is at ``now``; ``first_trade`` is their first story's own time."""
+    if first_trade is not None:
+        hours = (first_trade - at) / timedelta(hours=1)
+        if hours > 0:
+            return Said(f"{_hours(hours)} ahead", "good" if hours >= 2 else "", first_trade)
+        return Said(f"trades had it {_hours(-hours)} before", "warn", first_trade)
+    if now - at >= TRADES_AFTER:
+        return Said("never covered by the trades")
+    return Said(f"no trade story yet, {_hours(max(0.0, (now - at) / timedelta(hours=1)))}")
+
+
+def backcheck(row: Mapping[str, Any], at: datetime, now: datetime) -> Said:
+    """Whether the alert still held in the two hours after it (SCORING 6)."""
+    if row.get("state") == "source_fault":
+        return Said("source fault", "bad", line="Marked as caused by a source; counts as false.")
+    share = f"{row['held_polls']} of {row['checked_polls']} polls" if row.get("checked_polls") else ""
+    line = str(row.get("backcheck_detail") or share)
+    match row.get("backcheck"):
+        case "held":
+            return Said("held", "good", line=line)
+        case "failed":
+            return Said("failed", "bad", line=line)
+        case "unknown":
+            return Said("cannot be told", "warn", line=line or "Too few polls in the two hours after it.")
+    due = at + timedelta(hours=2)
+    return Said("open", at=due, line="Checked two hours after the alert." if now < due else "Due; checked next.")
+
+
+def _hours(hours: float) -> str:
+    if hours < 1:
+        return f"{int(hours * 60)} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+def _sentence(problem: str | None) -> str:
+    """An error as a sentence of its own; empty where there is none."""
+    line = (problem or "").strip()
+    return line if not line or line[-1] in ".!?" else f"{line}."
