@@ -13,6 +13,7 @@ from pipelines.store.decisions import Decisions
 from pipelines.store.deliveries import Deliveries
 from pipelines.store.details import Details
 from pipelines.store.domains import Domains
+from pipelines.store.doors import Doors
 from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
 from pipelines.store.facts import Facts
@@ -29,7 +30,7 @@ from pipelines.store.upkeep import Upkeep
 
 
 class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Boards, Details,
-            Fetches, Texts, Packages, Upkeep, Compliance, Facts):  # fmt: skip
+            Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

@@ -1,0 +1,17 @@
+"""What was turned away at a door: kept with what people changed, since it is what somebody tried to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.store.base import Part, write_audit
+
+
+class Doors(Part):
+    """Refused requests."""
+
+    def note_refused(self, actor: str, subject: str, detail: Mapping[str, Any]) -> None:
+        """An audit row "refused". ``detail`` holds no body and no secret; the caller limits how many rows come."""
+        with self._db.writing() as connection:
+            write_audit(connection, actor, "refused", subject, detail)
