@@ -28,6 +28,8 @@ PRUNE = (
     ("score_poll", "DELETE FROM score_poll WHERE at < :scores"),
     ("decision", "DELETE FROM decision WHERE at < :scores"),
     ("delivery", "DELETE FROM delivery d USING alert a WHERE a.id = d.alert_id AND a.at < :hourly"),
+    ("backcheck", "DELETE FROM backcheck b USING alert a WHERE a.id = b.alert_id AND a.at < :hourly"),
+    ("vote", "DELETE FROM vote v USING alert a WHERE a.id = v.alert_id AND a.at < :hourly"),
     ("alert", "DELETE FROM alert WHERE at < :hourly"),
     ("poll", """DELETE FROM poll p WHERE at < :audit
         AND EXISTS (SELECT FROM poll later WHERE later.source = p.source AND later.at > p.at)"""),
@@ -39,19 +41,31 @@ class Upkeep(Part):
     """Retention, and the adapters' memory."""
 
     def prune(self, now: datetime, retention: Retention) -> dict[str, int]:
-        """Delete what is older than it is kept (``heatmap db prune``); the rows gone per table."""
+        """Delete what is older than it is kept (``heatmap db prune``); the rows gone per table.
+
+        Tables that this database user may only add to are left alone: see :meth:`append_only`.
+        """
         edges = {
             "mentions": retention.mentions_days, "hourly": retention.hourly_days, "scores": retention.scores_days,
             "audit": retention.audit_days, "candidates": CANDIDATE_DAYS,
         }  # fmt: skip
         times = {name: as_utc(now) - timedelta(days=days) for name, days in edges.items()}
         gone = {}
+        only_added_to = self.append_only()
         for table, statement in PRUNE:
+            if table in only_added_to:
+                continue
             used = {name: at for name, at in times.items() if f":{name}" in statement}
             # one transaction each: a long prune holds no lock for long, and stopping it half-way loses nothing
             with self._db.writing() as connection:
                 gone[table] = connection.execute(text(statement), used).rowcount
         return gone
+
+    def append_only(self) -> frozenset[str]:
+        """The tables of :data:`PRUNE` from which this database user may not delete (docs/database.md, roles)."""
+        query = text("SELECT t FROM unnest(CAST(:tables AS text[])) t WHERE NOT has_table_privilege(t, 'DELETE')")
+        with self._db.reading() as connection:
+            return frozenset(connection.execute(query, {"tables": [table for table, _ in PRUNE]}).scalars())
 
     @property
     def source_state(self) -> StoredState:
