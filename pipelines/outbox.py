@@ -151,8 +151,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A message of which nobody knows whether it arrived. ``looks``: how often Slack's history did not show it."""
+    """A message of which nobody knows whether it arrived. ``looks``: how often Slack's history did not show it;
+    ``thread``: the message under which it would be."""
 
     key: str
     started_at: datetime
     looks: int
+    thread: str = ""

@@ -43,6 +43,10 @@ class Refused(Exception):  # noqa: N818 - an outcome, not a fault
     """The channel will not take it until a person changes something; the text says what."""
 
 
+class Gone(Refused):
+    """The message that was to be changed or replied to is not there any more: somebody deleted it."""
+
+
 class Sender(Protocol):
     """One way into a channel."""
 
@@ -53,8 +57,9 @@ class Sender(Protocol):
         """Post; the message's place, where the channel tells. Raises one of the outcomes above."""
         ...
 
-    def find(self, key: str, since: datetime) -> str | None:
+    def find(self, key: str, since: datetime, thread: str = "") -> str | None:
         """The place of the message of that key, posted after ``since``; None where the history does not show it.
+        ``thread``: the message under which it was posted, if it was a reply.
 
         Raises :class:`RateLimited`, :class:`NotSent` (no answer, ask later) or :class:`Refused` (may not ask).
         """
@@ -118,7 +123,7 @@ class Pace:
 @dataclass
 class Deliverer:
     """Works an outbox off, one message a :meth:`step`. Blocking; several processes may do so at once. ``buttons``:
-    whether a press in the message would reach this product."""
+    whether a press in the message would reach this product; ``make``: what makes a message, if not of an alert."""
 
     outbox: Outbox
     sender: Sender
@@ -126,6 +131,7 @@ class Deliverer:
     public_url: str = ""
     pace: Pace = Pace()
     buttons: bool = False
+    make: Callable[[Claim], Message] | None = None
     channel: str = SLACK
     tell: Callable[[str], None] = lambda line: log.info("slack", line=line)
 
@@ -144,13 +150,16 @@ class Deliverer:
         self._send(claim)
         return self.pace.pause.total_seconds()
 
+    def _message(self, claim: Claim) -> Message:
+        return self.make(claim) if self.make else make_message(claim, self.public_url, buttons=self.buttons)
+
     def _send(self, claim: Claim) -> None:
         this = (self.channel, claim.key, claim.started_at)
         try:
-            ts = self.sender.post(make_message(claim, self.public_url, buttons=self.buttons))
+            ts = self.sender.post(self._message(claim))
         except RateLimited as limit:
             until = self.clock.now() + timedelta(seconds=limit.seconds)
-            self.outbox.outbox_again(*this, until, f"alert queued until {until:%H:%M:%S} UTC: {limit}", counted=False)
+            self.outbox.outbox_again(*this, until, f"queued until {until:%H:%M:%S} UTC: {limit}", counted=False)
             self.outbox.outbox_pause(self.channel, until)
             self.tell(str(limit))
         except NotSent as problem:
@@ -176,7 +185,7 @@ class Deliverer:
             return
         later = now + self.pace.relook
         try:
-            ts = self.sender.find(doubt.key, doubt.started_at - self.pace.skew)
+            ts = self.sender.find(doubt.key, doubt.started_at - self.pace.skew, doubt.thread)
         except RateLimited as limit:
             later = now + timedelta(seconds=limit.seconds)
             self.outbox.outbox_looked(*this, later, f"confirming whether it arrived: {limit}", absent=False)
