@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from heatmap_app.pages.reader import Filters
 from heatmap_app.reader import StoreReader
 from pipelines.ingest.explore import ExploreResult, ExploreSource
-from pipelines.ingest.run import failure
+from pipelines.ingest.fetching import Guard
+from pipelines.ingest.run import poll
 from pipelines.ingest.source import build_explore
 from pipelines.ingest.state import SourceState
 from pipelines.model import FetchResult, Outcome, SourceKind
@@ -29,6 +32,25 @@ MOSTLY = 0.5
 CATEGORIES = {"entity_id": pl.Int64, "scheme": pl.String, "category": pl.String}
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Explore as a source, asked in the way that keeps its curves."""
+
+    source: ExploreSource
+    fetch: Callable[[datetime], Coroutine[Any, Any, FetchResult]]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def poll_seconds(self) -> int:
+        return self.source.poll_seconds
+
+    def missing(self) -> tuple[str, ...]:
+        return self.source.missing()
+
+
 @dataclass
 class Explore:
     """One round is :meth:`run`; :meth:`categories` is what the domain evidence reads."""
@@ -37,6 +59,7 @@ class Explore:
     reader: StoreReader
     settings: Settings
     state: SourceState
+    guard: Guard | None = None
     _source: ExploreSource = field(init=False)
     _ids: dict[str, int] = field(default_factory=dict)
     _latest: ExploreResult | None = None
@@ -52,11 +75,16 @@ class Explore:
 
     async def run(self, now: datetime) -> str:
         """Ask about the hottest names; what came of it in one line, also left as an audit row."""
-        result = await self._source.fetch_interest(now)
-        self._latest = result
-        done = failure(self._source.name, now, result.error) if result.error else self._told(result)
+        (done,) = await poll({self._source.name: _Asked(self._source, self._ask)}, now, guard=self.guard)
         await asyncio.to_thread(self._keep, done)
         return done.detail
+
+    async def _ask(self, now: datetime) -> FetchResult:
+        result = await self._source.fetch_interest(now)
+        self._latest = result
+        if result.error:
+            raise result.error
+        return self._told(result)
 
     def _told(self, result: ExploreResult) -> FetchResult:
         names = result.interest["keyword"].n_unique()

@@ -32,8 +32,7 @@ async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dic
             await deliver_now(runtime.deliverer)
         return _report(did)
     finally:
-        if runtime.world.http is not None:
-            await runtime.world.http.aclose()
+        await runtime.world.aclose()
         runtime.close()
 
 
@@ -45,7 +44,8 @@ async def _round(runtime: Runtime, only: str | None, *, force: bool) -> Step:
         sources = {only: sources[only]}
     now = runtime.world.clock.now()
     last = await asyncio.to_thread(runtime.store.last_attempts, now)
-    return await step(runtime.refresh, due(sources, last, now, force=force or runtime.world.ticks is not None), now)
+    asked = due(sources, last, now, force=force or runtime.world.ticks is not None)
+    return await step(runtime.refresh, asked, now, guard=runtime.world.guard, force=force)
 
 
 def _report(did: Step) -> dict[str, Any]:
@@ -83,7 +83,7 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
             now = world.clock.now()
             asked = due(configured, last, now)
             if asked:
-                results = await poll(asked, now)
+                results = await poll(asked, now, guard=world.guard)
                 last.update(dict.fromkeys(asked, now))
                 written = await asyncio.to_thread(recorder.append, results)
                 if written.error:
@@ -97,5 +97,4 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
     finally:
         if done:
             export_recording(recorder.directory, file)
-        if world.http is not None:
-            await world.http.aclose()
+        await world.aclose()

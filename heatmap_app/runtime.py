@@ -15,6 +15,7 @@ from heatmap_app.delivery import deliver_job, make_deliverer
 from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.jobs import Job
+from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.reader import StoreReader
 from heatmap_app.sweep import EVERY_S, Sweep
 from heatmap_app.upkeep import Upkeep, seed_catalogue
@@ -25,9 +26,6 @@ from pipelines.clock import SystemClock
 from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
 from pipelines.ingest.reddit import RedditSource
-from pipelines.ingest.run import poll
-from pipelines.ingest.source import Source
-from pipelines.model import FetchResult, Outcome
 from pipelines.outbox import SLACK
 from pipelines.record import Recorder
 from pipelines.refresh import Refresh, ScoreReport
@@ -35,6 +33,7 @@ from pipelines.refresh_alerts import Desk
 from pipelines.settings import CONFIG_DIR, Settings
 from pipelines.store.embedded import EmbeddedPostgres
 from pipelines.store.store import Store
+from pipelines.view import ScheduleRow
 
 log = structlog.get_logger(__name__)
 
@@ -51,14 +50,6 @@ class ReplayPlan:
     speed: float
     since: datetime | None = None
     until: datetime | None = None
-
-
-def next_wait(poll_seconds: float, result: FetchResult) -> float:
-    """Seconds until a source is asked again: its interval, longer where the upstream wants to be left alone, shorter
-    where a run that was started is still going."""
-    if result.retry_after_s is None:
-        return poll_seconds
-    return result.retry_after_s if result.outcome is Outcome.DEGRADED else max(poll_seconds, result.retry_after_s)
 
 
 @dataclass
@@ -96,7 +87,7 @@ class Runtime:
             upkeep.append(deliver_job(self.deliverer, self.store))
         if self.world.ticks is not None:
             return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), *upkeep]
-        polls = [self._poll_job(source) for source in self.world.sources.values() if not source.missing()]
+        polls = poll_jobs(self.world, self.refresh, self.board.publish)
         if self.explore is not None:
             polls.append(self._explore_job(self.explore))
         polls += self._sweep_jobs()
@@ -106,18 +97,6 @@ class Runtime:
             Job("score", self._score, every=lambda: score_seconds, first_after=min(15.0, score_seconds)),
             *upkeep,
         ]
-
-    def _poll_job(self, source: Source) -> Job:
-        waits = {"s": float(source.poll_seconds)}
-
-        async def work() -> str:
-            (result,) = await poll({source.name: source}, self.world.clock.now())
-            waits["s"] = next_wait(source.poll_seconds, result)
-            await asyncio.to_thread(self.refresh.ingest, [result])
-            self.board.publish()
-            return result.detail
-
-        return Job(f"poll {source.name}", work, every=lambda: waits["s"], timeout=600.0, first_after=0.5)
 
     def _explore_job(self, explore: Explore) -> Job:
         seconds = float(self.settings.trends.explore_poll_seconds)
@@ -133,6 +112,14 @@ class Runtime:
             return []
         sweep = Sweep(self.store, reddit, self.refresh.recorder)
         return [Job("sweep", lambda: sweep.run(self.world.clock.now()), lambda: EVERY_S, first_after=120.0)]
+
+    def schedule(self) -> tuple[ScheduleRow, ...]:
+        """When each source is asked next and why then. Reads the store: call from a worker thread."""
+        return schedule(self.world, self.store, self.world.clock.now())
+
+    async def release(self, source: str) -> bool:
+        """A person ends a source's quarantine, pause or open breaker; whether there was one."""
+        return self.world.guard is not None and await self.world.guard.release(source)
 
     async def _score(self) -> str:
         report = await asyncio.to_thread(self.refresh.score, self.world.clock.now())
@@ -227,7 +214,7 @@ def _compose(
     )  # fmt: skip
     reader = StoreReader(store, settings, world.clock, mode, world.intervals(), refresh.forget_names)
     opted_in = mode == "live" and settings.trends.explore
-    explore = Explore(store, reader, settings, store.source_state) if opted_in else None
+    explore = Explore(store, reader, settings, store.source_state, world.guard) if opted_in else None
     upkeep = Upkeep(store, settings, recorder, explore.categories if explore else lambda: None)
     notices = (database.notice,) if database is not None and database.notice else ()
     return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, deliverer, notices=notices)

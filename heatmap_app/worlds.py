@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pipelines.clock import Clock, SystemClock, VirtualClock
 from pipelines.drive import Driver
+from pipelines.ingest.fetching import Guard
+from pipelines.ingest.guarding import build_guard
 from pipelines.ingest.http import Http
 from pipelines.ingest.source import Source, build_sources
 from pipelines.ingest.state import SourceState
@@ -44,6 +46,14 @@ class World:
     start: datetime | None = None
     http: Http | None = None
     until: datetime | None = None
+    guard: Guard | None = None
+
+    async def aclose(self) -> None:
+        """Close the connections to the upstreams and to the cache."""
+        if self.http is not None:
+            await self.http.aclose()
+        if self.guard is not None:
+            await self.guard.aclose()
 
     def intervals(self) -> dict[str, float]:
         """Seconds between polls of each configured source."""
@@ -75,7 +85,8 @@ class DriverClock:
 def live_world(settings: Settings, state: SourceState) -> World:
     """The real upstreams on the machine's clock."""
     http = Http(SystemClock())
-    return World(build_sources(settings, http, state), SystemClock(), http=http)
+    guard = build_guard(settings, state, "live")
+    return World(build_sources(settings, http, state), SystemClock(), http=http, guard=guard)
 
 
 def demo_world(settings: Settings, state: SourceState, last: datetime | None, now: datetime) -> World:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipelines.ingest.fetching import Guard
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source
 from pipelines.model import FetchResult, Outcome
@@ -35,9 +36,18 @@ def due(
     return {name: source for name, source in sources.items() if is_due(name, source)}
 
 
-async def step(refresh: Refresh, sources: Mapping[str, Source], now: datetime, *, deadline_s: float = 120.0) -> Step:
-    """One round at ``now``. The database work runs on a worker thread. Raises :class:`StoreError`."""
-    asked = await poll(sources, now, deadline_s=deadline_s)
+async def step(
+    refresh: Refresh,
+    sources: Mapping[str, Source],
+    now: datetime,
+    *,
+    deadline_s: float = 120.0,
+    guard: Guard | None = None,
+    force: bool = False,
+) -> Step:
+    """One round at ``now``; live sources through ``guard``, ``force`` saying that a person asks. The database work runs on
+    a worker thread. Raises :class:`StoreError`."""
+    asked = await poll(sources, now, deadline_s=deadline_s, guard=guard, force=force)
     # a recorded source with nothing new was not polled: no row, no health of its own
     results = [result for result in asked if result.outcome is not Outcome.SKIPPED]
     return await asyncio.to_thread(_store_and_score, refresh, results, now)

@@ -112,6 +112,31 @@ class SourceHealth:
     items: int = 0
     missing: tuple[str, ...] = ()
     feeds: tuple[dict[str, Any], ...] = ()
+    success_rate_24h: float | None = None
+    """Share of the polls of the last 24 h that delivered, 0..1; None where none asked."""
+    breaker: Literal["closed", "open", "probing"] = "closed"
+    quota_left: int | None = None
+    """Requests left: what the upstream said, else our own limit's."""
+    items_per_poll: float | None = None
+    """Mean items of the polls of the last 24 h that delivered."""
+    p95_ms: float | None = None
+    """What 95 of 100 polls of the last 24 h took at most."""
+    interval_s: float | None = None
+    """Seconds between polls now, stretched where the upstream refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """When a source is asked next (None: never, or by a clock of its own) and, in words, why then. Intervals in seconds."""
+
+    source: str
+    next_run: datetime | None
+    interval_s: float
+    base_interval_s: float
+    why: str
+    last_call: datetime | None = None
+    breaker: str = "closed"
+    quota_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
