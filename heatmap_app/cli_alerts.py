@@ -9,6 +9,7 @@ import typer
 
 from heatmap_app.cli_common import JsonOption, opened_store, print_json, rfc3339, say, table
 from heatmap_app.cli_entities import actor
+from heatmap_app.cli_package import package_lines
 from pipelines.clock import SystemClock
 from pipelines.errors import InputError
 from pipelines.outbox import SLACK
@@ -38,7 +39,7 @@ def list_alerts(
 
 @alerts.command("show")
 def show(number: Number, as_json: JsonOption = False) -> None:
-    """One alert with its numbers, receipts and delivery."""
+    """One alert with its numbers, receipts, action package and delivery."""
     with opened_store() as store:
         row = store.alert_row(number)
     if row is None:
@@ -53,6 +54,8 @@ def show(number: Number, as_json: JsonOption = False) -> None:
         typer.echo(payload["hook"])
     for receipt in payload.get("receipts", ()):
         typer.echo(f"  {receipt['source']}: {receipt['title']}  {receipt['url'] or ''}")
+    for line in package_lines(payload):
+        typer.echo(line)
     state = row["delivery"] or "kept, not sent: Slack was not configured"
     problem = f": {row['last_error']}" if row["last_error"] else ""
     typer.echo(f"slack: {state}{problem}")

@@ -20,6 +20,8 @@ from heatmap_app.reader import StoreReader
 from heatmap_app.sweep import EVERY_S, Sweep
 from heatmap_app.upkeep import Upkeep, seed_catalogue
 from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
+from heatmap_app.writer_http import build_writer
+from heatmap_app.writer_job import Rewriter, writer_job
 from pipelines.affect import make_names, make_sentiment
 from pipelines.alert.deliver import Deliverer
 from pipelines.clock import SystemClock
@@ -85,6 +87,9 @@ class Runtime:
         upkeep = [Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())]
         if self.deliverer is not None:
             upkeep.append(deliver_job(self.deliverer, self.store))
+        if (writer := build_writer(self.settings)) is not None:
+            rewriter = Rewriter(self.store, writer, self.world.clock, self.world.start)
+            upkeep.append(writer_job(rewriter, self.settings.writer.timeout_seconds, self.board.publish))
         if self.world.ticks is not None:
             return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), *upkeep]
         polls = poll_jobs(self.world, self.refresh, self.board.publish)

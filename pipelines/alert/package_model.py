@@ -122,6 +122,27 @@ class Package:
         }
 
 
+def package_from(stored: Mapping[str, Any]) -> Package:
+    """A package out of what :meth:`Package.to_dict` made. Raises ``KeyError`` or ``TypeError`` for anything else."""
+    brief = stored["booking_brief"]
+    return Package(
+        angle=stored["angle"],
+        angle_words=tuple(stored["angle_words"]),
+        booking_brief=BookingBrief(tuple(brief["angles"]), brief["hook"], tuple(brief["related"])),
+        teases=tuple(stored["teases"]),
+        push=stored["push"],
+        social=stored["social"],
+        lower_third=tuple(stored["lower_third"]),
+        asset_cues=tuple(stored["asset_cues"]),
+        receipts=tuple(TopReceipt(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in stored["receipts"]),
+        unconfirmed=stored["unconfirmed"],
+        careful=stored["careful"],
+        hook=stored["hook"],
+        provenance=tuple(Sentence(row["where"], row["text"], tuple(row["receipts"])) for row in stored["provenance"]),
+        notes=tuple(stored["notes"]),
+    )
+
+
 Texts = Mapping[str, tuple[str, ...]]
 
 
