@@ -12,6 +12,7 @@ import typer
 from heatmap_app.cli_alerts import alerts
 from heatmap_app.cli_data import data
 from heatmap_app.cli_entities import entities
+from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
 from heatmap_app.logs import configure
 from pipelines.errors import HeatmapError
@@ -26,6 +27,7 @@ run(app)
 data(app)
 app.add_typer(entities, name="entities")
 app.add_typer(alerts, name="alerts")
+app.command("kpis")(kpis)
 app.add_typer(db, name="db")
 
 
