@@ -18,7 +18,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from pipelines.alert.addresses import is_slack_url
 from pipelines.alert.blocks import cut, escape, section
 from pipelines.alert.modals import Origin, notice_view
-from pipelines.alert.slack import PLAIN
+from pipelines.alert.slack_outcome import PLAIN
 from pipelines.people import Person
 from pipelines.settings import Slack
 

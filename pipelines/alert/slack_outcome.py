@@ -18,7 +18,8 @@ PLAIN = {
     "is_archived": "the channel is archived; unarchive it or set another HEATMAP_SLACK__CHANNEL",
     "channel_not_found": "the channel is not there for this app; check HEATMAP_SLACK__CHANNEL and invite the app",
     "not_in_channel": "the app is not in the channel; invite it with /invite",
-    "missing_scope": "the app lacks a permission: {needed}; add it to the app and install it again",
+    "missing_scope": "the app lacks a permission: {needed}; somebody who manages the app adds it at api.slack.com/apps "
+    "(OAuth & Permissions) and installs it again",
     "invalid_auth": "the token was refused; set HEATMAP_SLACK__BOT_TOKEN to the app's current one",
     "not_authed": "no token arrived; set HEATMAP_SLACK__BOT_TOKEN",
     "token_revoked": "the token was revoked; install the app again and set HEATMAP_SLACK__BOT_TOKEN",
