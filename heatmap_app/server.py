@@ -27,6 +27,8 @@ from heatmap_app.jobs import Schedule
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
 from heatmap_app.runtime import Runtime
+from heatmap_app.slack_app import SlackApp
+from heatmap_app.slack_app import router as slack_router
 from heatmap_app.web.routers import ROUTERS
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
@@ -34,6 +36,8 @@ from pipelines.settings import Settings
 log = structlog.get_logger(__name__)
 
 VERSION = version("et-heatmap")
+MESSAGE_JOBS = {"deliver", "edit messages", "promos", "rundown"}
+"""What need not wait for its interval when somebody did something."""
 HEARTBEAT_S = 10.0
 """How often open pages hear that the server lives, scores or not."""
 
@@ -81,15 +85,25 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     """The ASGI application over an open runtime. Its lifespan starts the jobs and stops them."""
     jobs = Schedule(runtime.jobs() if schedule else [])
 
+    def acted() -> None:
+        runtime.events.publish("action", {"mode": runtime.mode})
+        for name in MESSAGE_JOBS & jobs.jobs.keys():
+            jobs.jobs[name].wake.set()
+
+    slack = SlackApp(runtime.settings, runtime.store, acted)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         jobs.start()
+        if schedule:
+            slack.start()
         heartbeat = asyncio.create_task(runtime.board.keep_fresh(HEARTBEAT_S))
         try:
             yield
         finally:
             heartbeat.cancel()
             runtime.events.close()
+            await slack.stop()
             await jobs.stop()
             await runtime.board.hub.close()
 
@@ -99,10 +113,11 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         version=VERSION, lifespan=lifespan, redoc_url=None,
     )  # fmt: skip
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
-    app.state.runtime = runtime
+    app.state.runtime, app.state.slack_app = runtime, slack
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
+    app.include_router(slack_router, include_in_schema=False)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
