@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipelines.errors import PermanentError, RateLimitedError, SourceError, TransientError
+from pipelines.errors import FieldsMissingError, PermanentError, RateLimitedError, SourceError, TransientError
 
 
 def covered_from(oldest: Sequence[datetime], now: datetime) -> datetime | None:
@@ -25,7 +25,7 @@ def none_read(source: str, errors: Sequence[SourceError]) -> SourceError:
     if not errors:
         return TransientError(source, "no feed was read")
     first = next((error for error in errors if not isinstance(error, PermanentError)), errors[0])
-    if len(errors) == 1 or isinstance(first, RateLimitedError):
+    if len(errors) == 1 or isinstance(first, RateLimitedError | FieldsMissingError):
         return first
     kind = TransientError if isinstance(first, TransientError) else PermanentError
     message = f"none of {len(errors)} feeds could be read; first: {first.message}"

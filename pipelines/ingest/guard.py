@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -19,6 +21,8 @@ DEFAULT_WAIT_S = 60.0
 MIN_WAIT_S, MAX_WAIT_S = 1.0, 3600.0
 ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 SLACK_BYTES = 65_536
+REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-amz-request-id", "cf-ray")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:=/+-]{1,100}")
 
 Looks = Literal["html", "xml", "json", "text", "empty"]
 
@@ -134,6 +138,21 @@ def _seconds(value: str, now: datetime) -> float | None:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return (until - now).total_seconds()
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The upstream's own name for an answer, for asking it about one; empty where it gives none."""
+    given = next((headers[name] for name in REQUEST_IDS if name in headers), "")
+    return given[:100] if REQUEST_ID.fullmatch(given[:100]) else ""
+
+
+def quota_left(headers: Mapping[str, str]) -> float | None:
+    """How many more requests ``X-Ratelimit-Remaining`` allows, where it is there and readable."""
+    try:
+        left = float(headers.get("x-ratelimit-remaining", ""))
+    except ValueError:
+        return None
+    return max(left, 0.0) if math.isfinite(left) else None
 
 
 def place(url: str) -> str:

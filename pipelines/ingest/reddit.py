@@ -19,10 +19,11 @@ from typing import Any
 import praw
 
 from pipelines import settings as config
-from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError
+from pipelines.errors import FieldsMissingError, PermanentError, RateLimitedError, ShapeChangedError, SourceError
 from pipelines.ingest.bounded import BoundedSession
 from pipelines.ingest.clean import clean_time, items_frame
 from pipelines.ingest.feeds import covered_from, none_read
+from pipelines.ingest.guard import quota_left, request_id
 from pipelines.ingest.reddit_errors import SOURCE, sign_in_failed, translate
 from pipelines.ingest.reddit_rows import SITE_URL, is_removed, is_whole, item_row, post_of
 from pipelines.model import FeedReport, FetchResult, Outcome
@@ -106,7 +107,8 @@ class RedditSource:
                 got.errors.append(error)
                 got.reports.append(FeedReport(feed, Outcome.THROTTLED, detail=error.message))
             except SourceError as error:
-                if sign_in_failed(error):
+                # the feeds share one API: a changed shape in one of them is a changed shape
+                if sign_in_failed(error) or isinstance(error, FieldsMissingError):
                     raise
                 got.errors.append(error)
                 got.reports.append(FeedReport(feed, Outcome.FAILED, detail=error.message))
@@ -118,7 +120,7 @@ class RedditSource:
         bad = len(posts) - len(good)
         if len(posts) >= MIN_ROWS_TO_JUDGE and bad > MAX_BAD_SHARE * len(posts):
             message = f"shape changed: {bad} of {len(posts)} posts of r/{feed} lack what every post has"
-            raise ShapeChangedError(SOURCE, message, sample=str(sorted(posts[0]))[:2000] if posts else "")
+            raise FieldsMissingError(SOURCE, message, sample=str(sorted(posts[0]))[:2000] if posts else "")
         listed = [post for post in good if not post.get("stickied")]
         rows = [item_row(post) for post in listed if not post.get("over_18") and not is_removed(post)]
         # stickied posts stay on top for months and say nothing about how deep the listing goes
@@ -206,6 +208,8 @@ class RedditSource:
             http_status=self._session.last.status if self._session.last else None,
             bytes_read=self._session.bytes_read,
             requests=self._session.count,
+            request_id=request_id(self._session.last.headers) if self._session.last else "",
+            quota_left=quota_left(self._session.last.headers) if self._session.last else None,
             feeds=tuple(got.reports),
         )
 

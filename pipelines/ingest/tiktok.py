@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
+from pipelines.errors import (
+    FieldsMissingError,
+    PausedError,
+    PermanentError,
+    RateLimitedError,
+    ShapeChangedError,
+    SourceError,
+    TransientError,
+)
 from pipelines.ingest.clean import clean_text, items_frame
 from pipelines.ingest.state import SourceState
 from pipelines.ingest.tiktok_actors import ACTORS, PRIMARY, adapter_for
@@ -152,10 +160,12 @@ class TikTokSource:
     def _check_budget(self, now: datetime) -> None:
         spent, limit = self._ledger.spent(now), self._settings.daily_charge_usd
         if spent + self._settings.max_charge_usd > limit + 1e-9:
-            raise PermanentError(
+            midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            raise PausedError(
                 self.name,
                 f"paused: spent ${spent:.2f} of ${limit:.2f} today and a run may cost "
                 f"${self._settings.max_charge_usd:.2f}; goes on after 00:00 UTC",
+                until=midnight,
             )
 
     async def _finish(self, apify: Apify, run: OpenRun, now: datetime, began: float) -> Any | None:
@@ -197,7 +207,7 @@ class TikTokSource:
             self._ledger.keep_unknown(seen_at, self._settings.actor, len(mapped.unknown), mapped.sample)
         if mapped.unknown_share > UNKNOWN_SHARE:
             message = f"shape changed: {len(mapped.unknown)} of {len(raw)} rows are not understood"
-            raise ShapeChangedError(self.name, message, sample=mapped.sample)
+            raise FieldsMissingError(self.name, message, sample=mapped.sample)
         return self._judge(apify, mapped, raw, finished, seen_at)
 
     def _judge(self, apify: Apify, mapped: MappedRows, raw: list[Any], finished: Any, seen_at: datetime) -> FetchResult:
@@ -237,10 +247,10 @@ class TikTokSource:
             bytes_read=apify.bytes_read, requests=apify.requests, feeds=feeds,
         )  # fmt: skip
 
-    async def _with_reset_date(self, apify: Apify, error: QuotaError) -> PermanentError:
+    async def _with_reset_date(self, apify: Apify, error: QuotaError) -> PausedError:
         until = await apify.quota_resets()
         when = f"; resets {until:%Y-%m-%d %H:%M} UTC" if until else "; resets with the billing cycle"
-        return PermanentError(self.name, error.message + when, status=error.status)
+        return PausedError(self.name, error.message + when, until=until, status=error.status)
 
     def _with_last_good(self, error: SourceError, now: datetime) -> SourceError:
         """``error`` that also says which list the page still shows, where a run went wrong rather than a credential."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.errors import PermanentError
+from pipelines.errors import PausedError, PermanentError
 
 
-class QuotaError(PermanentError):
+class QuotaError(PausedError):
     """The account has nothing left to spend."""
 
 

@@ -19,9 +19,10 @@ import polars as pl
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from pipelines.errors import ShapeChangedError, TransientError
+from pipelines.errors import FieldsMissingError, ShapeChangedError, TransientError
 from pipelines.ingest.amounts import amount
 from pipelines.ingest.clean import clean_url, items_frame
+from pipelines.ingest.guard import request_id
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
 from pipelines.model import ITEMS, FeedReport, FetchResult, Outcome, conform
@@ -137,6 +138,7 @@ class TrendsSource:
         return FetchResult(
             source=self.name, at=now, outcome=outcome, items=items, rejected=rejected, detail=detail,
             http_status=reply.status, bytes_read=len(reply.body), requests=reply.requests, ms=reply.ms,
+            request_id=request_id(reply.headers),
             feeds=(FeedReport(self._settings.geo, outcome, items.height, detail),),
         )  # fmt: skip
 
@@ -181,7 +183,7 @@ def _check_shape(elements: list[Element], rows: list[dict[str, Any]], *, had_tra
     for missing, field, matters in ((untitled, "title", True), (silent, "approx_traffic", had_traffic)):
         if matters and missing > MISSING_SHARE * len(checked):
             sample = " | ".join(" ".join(child.tag for child in item) for item in checked[:3])
-            raise ShapeChangedError(
+            raise FieldsMissingError(
                 "trends", f"shape changed: {missing} of {len(checked)} rows have no {field}", sample=sample
             )
 
