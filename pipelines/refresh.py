@@ -18,7 +18,9 @@ import structlog
 
 from pipelines.affect import Sentiment
 from pipelines.alert.gates import gate, polls_before
+from pipelines.backlog import Backlog
 from pipelines.discover import discover
+from pipelines.errors import StoreError
 from pipelines.health import healthy_platforms
 from pipelines.model import ITEMS, PLATFORMS, FetchResult, SourceKind
 from pipelines.normalize.candidates import CANDIDATES, candidates, find_candidates_in
@@ -32,6 +34,7 @@ from pipelines.score_model import Scored, Scoring
 from pipelines.settings import Settings
 from pipelines.store.scores import ScoreMeta
 from pipelines.store.store import Store
+from pipelines.store.trouble import UnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,9 @@ LOOK_BACK = timedelta(hours=168 + 192)
 TRAILING = timedelta(hours=168)
 
 WINDOW = timedelta(hours=12)
+
+AT_ONCE_S, PAUSE_S = 2.0, 0.2
+"""A save that fails within the first of these (seconds) was cut off, not kept waiting: it is made again after the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Refresh:
     recorder: Recorder | None = None
     entity_names: Callable[[Sequence[str]], list[list[str]]] | None = None
     desk: Desk = field(default_factory=Desk)
+    backlog: Backlog = field(default_factory=Backlog)
     _matcher: Matcher | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -89,21 +96,45 @@ class Refresh:
     def ingest(self, results: Sequence[FetchResult]) -> dict[str, int]:
         """Match, weigh and store what the sources handed over; the new items per source. Raises :class:`StoreError`.
 
-        A recorder that cannot write is logged and does not stop the poll.
+        While the database is away they are kept in memory, in order, and stored when it is back. A recorder that cannot
+        write is logged and does not stop the poll.
         """
         with self._lock:
-            items = pl.concat([pl.DataFrame(schema=ITEMS), *(result.items for result in results)])
-            matches = self._names().match(items)
-            saved = self.store.save_results(
-                results, self.kinds, self._sentiments(items), matches, self._candidates(items)
-            )
+            try:
+                self.flush()
+                saved = _again(lambda: self._save(results))
+            except UnavailableError as error:
+                self.backlog.add(results)
+                log.warning("poll kept in memory", reason=str(error), waiting=self.backlog.polls)
+                saved = dict.fromkeys(sorted({result.source for result in results}), 0)
             self._record(results)
             return saved
+
+    def flush(self) -> int:
+        """Store the polls that waited for the database, oldest first; how many. Raises :class:`UnavailableError`."""
+        with self._lock:
+            done = 0
+            while len(self.backlog):
+                try:
+                    self._save(self.backlog.first())
+                except UnavailableError:
+                    raise
+                except StoreError as error:
+                    self.backlog.dropped += len(self.backlog.first())
+                    log.error("poll lost: the database refuses it", reason=str(error))
+                done += len(self.backlog.pop())
+            return done
+
+    def _save(self, results: Sequence[FetchResult]) -> dict[str, int]:
+        items = pl.concat([pl.DataFrame(schema=ITEMS), *(result.items for result in results)])
+        matches = self._names().match(items)
+        return self.store.save_results(results, self.kinds, self._sentiments(items), matches, self._candidates(items))
 
     def score(self, now: datetime) -> ScoreReport:
         """One scoring poll at ``now`` (UTC) over what is stored, itself stored. Raises :class:`StoreError`."""
         with self._lock:
             started = time.monotonic()
+            self.flush()
             scoring = Scoring.from_settings(self.settings)
             coverage = self.store.load_coverage(now - LOOK_BACK, now)
             discovered = self._discover(coverage, scoring, now)
@@ -115,7 +146,9 @@ class Refresh:
             decided = decide_poll(self.store, self.settings, gated, scored.platforms, now, self.desk, counted=counted)
             ms = round((time.monotonic() - started) * 1000)
             meta = ScoreMeta(scoring.method, scoring.combine, healthy, tuple(self.poll_seconds), counted, ms)
-            poll_id = self.store.save_scores(now, gated, scored.platforms, scored.history, meta, decided)
+            poll_id = _again(
+                lambda: self.store.save_scores(now, gated, scored.platforms, scored.history, meta, decided)
+            )
             eligible = tuple(str(entity) for entity in gated.filter("eligible")["entity"])
             return ScoreReport(now, poll_id, gated.height, eligible, discovered, counted, ms, decided.alerts)
 
@@ -181,3 +214,16 @@ class Refresh:
         wanted = polls_before(self.settings.gates, counted=counted)
         passed = self.store.passes_before(now, wanted)
         return gate(scored.entities, passed, self.settings.gates, counted=counted)
+
+
+def _again[T](save: Callable[[], T]) -> T:
+    """``save()``, made once more where the connection broke: whether it was stored cannot be known, and every save may be
+    repeated. Raises :class:`StoreError`."""
+    began = time.monotonic()
+    try:
+        return save()
+    except UnavailableError:
+        if time.monotonic() - began > AT_ONCE_S:
+            raise
+    time.sleep(PAUSE_S)
+    return save()

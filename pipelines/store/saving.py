@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+import structlog
 from sqlalchemy import Connection, text
 
 from pipelines.model import FetchResult, SourceKind
 from pipelines.store.base import Part
 from pipelines.store.bulk import stage, upsert
 from pipelines.store.hourly import rebuild_hours, refresh_touched_hours
+from pipelines.store.quarantine import of_items, of_kept, set_aside
 from pipelines.store.results import Batch, make_batch
+from pipelines.store.trouble import RowsRefusedError
+
+log = structlog.get_logger(__name__)
 
 ANALYZE_BULK = 20_000
 """Rows from which a save counts as bulk history."""
@@ -88,11 +93,46 @@ class Saving(Part):
         sentiment. ``mentions``: source, item_id, entity_id, matched, via. ``candidates``: source, item_id, canonical,
         name, via. A result's frame may span many ``poll_at``; each is a poll. Storing the same batch again changes
         nothing, so a save whose outcome is unknown may simply be repeated. Rows that cannot be stored (no id, an id
-        too long) are set aside and counted in the poll's ``rejected``. Raises :class:`StoreError`.
+        too long, refused by the database) are set aside and counted in the poll's ``rejected``. Raises
+        :class:`StoreError`.
         """
+
+        named: Sequence[pl.DataFrame] = (sentiments, mentions, candidates)
+
+        def refused(result: FetchResult) -> bool:
+            try:
+                self._save([result], kinds, [of_items(frame, result) for frame in named], keep=False)
+            except RowsRefusedError:
+                return True
+            return False
+
+        try:
+            return self._save(results, kinds, named)
+        except RowsRefusedError:
+            kept = set_aside(results, refused)
+            if kept is None:
+                raise
+        for before, after in zip(results, kept, strict=True):
+            if after is not before:
+                log.warning("rows set aside", source=after.source, rows=before.items.height - after.items.height)
+                named = tuple(of_kept(frame, before, after) for frame in named)
+        return self._save(kept, kinds, named)
+
+    def _save(
+        self,
+        results: Sequence[FetchResult],
+        kinds: Mapping[str, SourceKind],
+        named: Sequence[pl.DataFrame],
+        *,
+        keep: bool = True,
+    ) -> dict[str, int]:
+        sentiments, mentions, candidates = named
         batch = make_batch(results, kinds, sentiments, mentions, candidates)
         with self._db.writing() as connection:
-            return _write(connection, batch, {result.source for result in results})
+            saved = _write(connection, batch, {result.source for result in results})
+            if not keep:
+                connection.rollback()
+            return saved
 
     def save_matches(self, mentions: pl.DataFrame) -> int:
         """Store mentions of items that are already here (a name learnt later); how many were new."""
