@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from heatmap_app import api_kpis
 from heatmap_app.pages.reader import Filters, Reader
 from pipelines.model import DEFAULT_DOMAINS, Domain
 from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
@@ -82,6 +83,7 @@ def get_reader(request: Request) -> ApiReader:
 
 Store = Annotated[ApiReader, Depends(get_reader)]
 router = APIRouter(prefix="/api/v1")
+router.include_router(api_kpis.router)
 
 
 @router.get("/heat", summary="The board: the hottest names with every number that made them")

@@ -18,6 +18,7 @@ from pipelines.ingest.run import poll
 from pipelines.ingest.state import MemoryState
 from pipelines.outbox import NewAlert
 from pipelines.record import Recorder, export_recording
+from pipelines.refresh_kpis import refresh_kpis
 from pipelines.settings import Settings
 
 EXPORT_S = 600.0
@@ -30,6 +31,7 @@ async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dic
         did = await _round(runtime, only, force=force)
         if runtime.deliverer is not None:
             await deliver_now(runtime.deliverer)
+        await asyncio.to_thread(refresh_kpis, runtime.store, settings.kpis, did.at)
         return _report(did)
     finally:
         await runtime.world.aclose()

@@ -15,6 +15,7 @@ from heatmap_app.delivery import deliver_job, make_deliverer
 from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.jobs import Job
+from heatmap_app.kpi_job import kpi_job
 from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.reader import StoreReader
 from heatmap_app.sweep import EVERY_S, Sweep
@@ -84,7 +85,10 @@ class Runtime:
 
     def jobs(self) -> list[Job]:
         """The table of jobs for this world."""
-        upkeep = [Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock())]
+        upkeep = [
+            Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock()),
+            kpi_job(self),
+        ]
         if self.deliverer is not None:
             upkeep.append(deliver_job(self.deliverer, self.store))
         if (writer := build_writer(self.settings)) is not None:
