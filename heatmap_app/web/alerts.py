@@ -48,7 +48,7 @@ def alerts(
         return {
             "rows": [row_of(row, now) for row in found[:PAGE]], "filters": here, "filtered": any(here.values()),
             "problem": runtime.store.outbox_problem(SLACK, utc_now() - timedelta(days=1)),
-            "state_names": STATE_NAMES, "day_names": DAYS, "times": times_of(request), "now": now,
+            "state_names": STATE_NAMES, "day_names": DAYS, "times": times_of(request), "now": now, "real": utc_now(),
             "older": address("/alerts", **here, before=found[PAGE - 1]["id"]) if len(found) > PAGE else None,
             "newest": address("/alerts", **here) if before else None, "slack": runtime.deliverer is not None,
         }  # fmt: skip
@@ -84,7 +84,7 @@ def alert(request: Request, number: Number) -> HTMLResponse:
         if row is None:
             return None
         return {**details(runtime, row, now, user.id), "times": times_of(request), "now": now,
-                "edits": user.may("editor")}  # fmt: skip
+                "real": utc_now(), "edits": user.may("editor")}  # fmt: skip
 
     line = f"There is no alert {number}. It may have gone with old data."
     return shown(request, "alert.html", values, ("No such alert", line, "/alerts", "All alerts"))

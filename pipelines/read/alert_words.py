@@ -28,7 +28,7 @@ def delivery(row: Mapping[str, Any], now: datetime) -> Said:
     problem = _sentence(row["last_error"])
     match row["delivery"]:
         case None:
-            return Said("Kept", line="Kept, not sent: Slack was not set up when it came. Resend sends it.")
+            return Said("Kept", line="Kept, not sent: Slack was not set up, or it came while the past was read in. Resend sends it.")
         case DeliveryState.SENT:
             again = " It was sent again after an interruption and may be there twice." if row["marked"] else ""
             return Said("Sent", "good", row["sent_at"], f"In Slack.{again}")
