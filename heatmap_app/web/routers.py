@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from heatmap_app.web import alerts
+from heatmap_app.web import alerts, kpis
 
-ROUTERS: tuple[APIRouter, ...] = (alerts.router,)
+ROUTERS: tuple[APIRouter, ...] = (alerts.router, kpis.router)
