@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipelines.health import GRACE
+from pipelines.ingest.guard_state import PREFIX as PREFIX_OF_STATE
+from pipelines.ingest.guard_state import GuardState, from_json
+from pipelines.ingest.pace import interval_s
 from pipelines.model import SOURCES, Outcome
 from pipelines.settings import PREFIX, Settings
 from pipelines.store.store import Store
@@ -19,6 +23,7 @@ CREDENTIALS = {
     "reddit": ("Set {} to those of a Reddit app.", ("client_id", "client_secret")),
     "tiktok": ("Set {} to an Apify token.", ("token",)),
 }
+STATS_OVER = timedelta(hours=24)
 EMPTY_IN_A_ROW = 3
 """So many empty polls in a row are a delay, not a quiet hour."""
 
@@ -37,6 +42,7 @@ def source_health(
     asked for only in live ``mode``.
     """
     last = store.last_fetches(now)
+    stats = store.fetch_stats(now - STATS_OVER, now)
     live = (mode or settings.effective_mode) == "live"
     found = []
     for source in SOURCES:
@@ -45,8 +51,30 @@ def source_health(
         if poll_seconds is not None and seconds is None and not missing and source not in last:
             continue
         seconds = float(getattr(settings, source).poll_seconds) if seconds is None else seconds
-        found.append(judge(source, last.get(source), now, seconds, missing))
+        state = from_json(store.source_state.get(PREFIX_OF_STATE + source)) if live else GuardState()
+        seconds = interval_s(state.pace, seconds)
+        found.append(
+            with_stats(
+                judge(source, last.get(source), now, seconds, missing, state.next_at), stats.get(source), state, now
+            )
+        )
     return tuple(found)
+
+
+def with_stats(health: SourceHealth, stats: Mapping[str, Any] | None, state: GuardState, now: datetime) -> SourceHealth:
+    """``health`` with what the polls of the last 24 h add up to, and with what the guard knows. Pure."""
+    rated = stats or {"asked": 0, "delivered": 0, "items_per_poll": None, "p95_ms": None}
+    items, p95 = rated["items_per_poll"], rated["p95_ms"]
+    known = state.breaker
+    probing = known.lease_until is not None and now < known.lease_until
+    return replace(
+        health,
+        success_rate_24h=rated["delivered"] / rated["asked"] if rated["asked"] else None,
+        items_per_poll=None if items is None else float(items),
+        p95_ms=None if p95 is None else float(p95),
+        breaker=("probing" if probing else "open") if known.is_open else "closed",
+        quota_left=None if state.quota_left is None else int(state.quota_left),
+    )
 
 
 def missing_variables(settings: Settings, source: str) -> tuple[str, ...]:
@@ -62,9 +90,16 @@ def _value(setting: Any) -> str:
 
 
 def judge(
-    source: str, fetch: Mapping[str, Any] | None, now: datetime, poll_seconds: float, missing: tuple[str, ...] = ()
+    source: str,
+    fetch: Mapping[str, Any] | None,
+    now: datetime,
+    poll_seconds: float,
+    missing: tuple[str, ...] = (),
+    planned: datetime | None = None,
 ) -> SourceHealth:
-    """One source's health from its latest poll (a row of ``Store.last_fetches``) and its interval. Pure."""
+    """One source's health from its latest poll (a row of ``Store.last_fetches``) and its interval. Pure.
+
+    ``planned``: when the guard asks it next, where there is one."""
     title = TITLES[source]
     if missing:
         hint = CREDENTIALS[source][0].format(" and ".join(missing))
@@ -72,11 +107,12 @@ def judge(
     if fetch is None:
         return SourceHealth(source, "waiting", f"{title}: not polled yet.")
     interval = timedelta(seconds=poll_seconds)
-    following = fetch["at"] + interval
+    following = planned if planned is not None and planned > now else fetch["at"] + interval
     until = fetch["at"] + timedelta(seconds=fetch["retry_after_s"]) if fetch["retry_after_s"] else None
-    state, line = _state(source, fetch, now, interval, until)
+    state, line = _state(source, fetch, now, interval, until or following)
     return SourceHealth(
         source=source,
+        interval_s=poll_seconds,
         state=state,
         line=f"{title}: {line}",
         last_success=fetch["success_at"],
@@ -89,20 +125,24 @@ def judge(
 
 
 def _state(
-    source: str, fetch: Mapping[str, Any], now: datetime, interval: timedelta, until: datetime | None
+    source: str, fetch: Mapping[str, Any], now: datetime, interval: timedelta, after_at: datetime
 ) -> tuple[Any, str]:
     """The state and its sentence, without the source's title."""
     outcome, success = Outcome(fetch["outcome"]), fetch["success_at"]
     shown = _shown(source, success, now)
     reason = _reason(fetch["detail"])
-    after = clock(until or fetch["at"] + interval, now)
+    after = clock(after_at, now)
     if outcome == Outcome.THROTTLED:
         return "throttled", f"throttled by {UPSTREAMS[source]} until {after}. {shown}"
     if outcome == Outcome.NOT_CONFIGURED:
         return "not_configured", f"not configured{reason}"
-    if outcome == Outcome.SKIPPED:
+    if outcome in (Outcome.SKIPPED, Outcome.PAUSED):
+        return "paused", f"paused{_reason(fetch['detail'].removeprefix('paused: '))} {shown}"
+    if outcome == Outcome.QUARANTINED:
         return "paused", f"paused{reason} {shown}"
-    if outcome == Outcome.FAILED:
+    if outcome == Outcome.BUCKET_EMPTY:
+        return "delayed", f"delayed{reason} {shown}"
+    if outcome in (Outcome.FAILED, Outcome.BREAKER_OPEN):
         return "down", f"down since {clock(fetch['bad_since'], now)}{reason} Next try {after}. {shown}"
     if outcome == Outcome.DEGRADED:
         return "delayed", f"some of it is missing{reason} {shown}"

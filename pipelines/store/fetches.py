@@ -25,6 +25,11 @@ LAST_FETCHES = f"""SELECT k.source, p.at, p.outcome, p.items, p.detail, p.retry_
     LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.at > coalesce(ok.at, '-infinity')
         ORDER BY s.at LIMIT 1) bad ON true"""  # noqa: S608  # our own expressions
 """Each part is a short walk along the index on source and time, however many polls there are."""
+STATS = f"""SELECT source, count(*) AS asked, count(*) FILTER (WHERE {SUCCESS}) AS delivered,
+        avg(items) FILTER (WHERE outcome = 'ok') AS items_per_poll,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY ms) FILTER (WHERE outcome NOT IN ('breaker_open', 'cache_hit')) AS p95_ms
+    FROM poll WHERE at > :since AND at <= :now
+        AND outcome NOT IN ('not_configured', 'skipped', 'paused', 'bucket_empty') GROUP BY source"""  # noqa: S608  # our own
 AUDIT = """SELECT id, source, at, outcome, items, new_items, rejected, requests, http_status, bytes, ms, detail,
         covered_from, retry_after_s, feeds
     FROM poll WHERE (CAST(:source AS text) IS NULL OR source = :source)
@@ -40,6 +45,12 @@ class Fetches(Part):
         """Each source's latest poll up to ``now`` with its last success, empties in a row, and since when it fails."""
         with self._db.reading() as connection:
             rows = connection.execute(text(LAST_FETCHES), {"now": as_utc(now)}).mappings().all()
+        return {row["source"]: dict(row) for row in rows}
+
+    def fetch_stats(self, since: datetime, now: datetime) -> dict[str, dict[str, Any]]:
+        """What each source's polls in ``(since, now]`` add up to: asked, delivered, items_per_poll, p95_ms."""
+        with self._db.reading() as connection:
+            rows = connection.execute(text(STATS), {"since": as_utc(since), "now": as_utc(now)}).mappings().all()
         return {row["source"]: dict(row) for row in rows}
 
     def last_attempts(self, now: datetime) -> dict[str, datetime]:
