@@ -3,16 +3,20 @@
 from pipelines.read.board import heat_view
 from pipelines.read.entity import entity_view, history, search, timeline
 from pipelines.read.health import source_health
+from pipelines.read.pack import Pack, live_slug, research_pack
 from pipelines.read.receipts import audit, receipts
 from pipelines.read.why import Why, why
 
 __all__ = [
+    "Pack",
     "Why",
     "audit",
     "entity_view",
     "heat_view",
     "history",
+    "live_slug",
     "receipts",
+    "research_pack",
     "search",
     "source_health",
     "timeline",

@@ -30,7 +30,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> E
         return None
     family = store.family(entity_id)
     names = store.names_of([entity_id])[entity_id]
-    alerts, item = store.alert_rows(ids=family, limit=ALERTS), _item(store, settings, entity_id)
+    alerts, item = store.alert_rows(ids=family, limit=ALERTS), scored_item(store, settings, entity_id)[0]
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
         first_seen=store.first_seen([entity_id]).get(entity_id),
@@ -40,7 +40,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> E
         domain_evidence=_evidence(store, family, row),
         item=item,
         timeline=_timeline(store, family, now),
-        related=_related(store, family, now),
+        related=related_names(store, family, now),
         suggestions=_suggestions(store, family),
         alerts=_alerts(alerts),
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
@@ -81,16 +81,20 @@ def _refs(store: Store, ids: Sequence[int]) -> tuple[EntityRef, ...]:
     )
 
 
-def _item(store: Store, settings: Settings, entity_id: int) -> HeatItem | None:
-    """The entity's row of the latest scoring poll, placed by HEAT among all names."""
-    poll = store.latest()
-    found = None if poll is None else store.board_row(poll.id, entity_id)
-    if poll is None or found is None:
-        return None
+def scored_item(
+    store: Store, settings: Settings, entity_id: int, at: datetime | None = None
+) -> tuple[HeatItem | None, datetime | None]:
+    """The entity's row of the latest scoring poll (not after ``at``), placed by HEAT among all names, and when it was."""
+    poll = store.latest(at)
+    if poll is None:
+        return None, None
+    found = store.board_row(poll.id, entity_id)
+    if found is None:
+        return None, poll.at
     place, row = found
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, BoardQuery(limit=PLACES)) if before else {}
-    return heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings)
+    return heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings), poll.at
 
 
 def _timeline(
@@ -116,7 +120,7 @@ def _evidence(store: Store, family: Sequence[int], row: dict[str, Any]) -> tuple
     return (*([by_hand] if row["domain_by"] == "editor" else []), *store.evidence_rows(family))
 
 
-def _related(store: Store, family: Sequence[int], now: datetime) -> tuple[dict[str, Any], ...]:
+def related_names(store: Store, family: Sequence[int], now: datetime) -> tuple[dict[str, Any], ...]:
     """Names met in the same items in the last 7 days: id, slug, name, kind, domain and how many items."""
     together = store.together(family, now - RELATED_SPAN)
     rows = store.briefs([key for key, _ in together])
