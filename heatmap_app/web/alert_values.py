@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipelines import read
 from pipelines.alert import actions
 from pipelines.outbox import DeliveryState
 from pipelines.read import alert_words
+from pipelines.read.kpis import AlertLead, alert_leads
 
 SEGMENTS = ("A block", "B block", "C block", "Digital", "Social")
 CARD_SECONDS = 45
@@ -23,11 +24,17 @@ ACTIONS = {
 INSTANT = timedelta(microseconds=1)
 
 
-def row_of(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """One alert as the list shows it; ``now`` is the world's time."""
+def rows_of(runtime: Runtime, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Alerts as the list shows them; ``now`` is the world's time. Raises :class:`StoreError`."""
+    leads = alert_leads(runtime.store, runtime.settings.kpis, [row["id"] for row in rows], now) if rows else {}
+    return [row_of(row, leads.get(row["id"]), now) for row in rows]
+
+
+def row_of(row: Mapping[str, Any], lead: AlertLead | None, now: datetime) -> dict[str, Any]:
+    """One alert as the list shows it."""
     return {
         **row, "name": row["name"] or f"entity {row['entity_id']}", "to": alert_words.delivery(row, utc_now()),
-        "lead": alert_words.lead(row["at"], row["first_trade"], now), "check": alert_words.backcheck(row, row["at"], now),
+        "lead": alert_words.lead(lead), "check": alert_words.backcheck(row, row["at"], now),
     }  # fmt: skip
 
 
@@ -39,7 +46,7 @@ def details(runtime: Runtime, row: Mapping[str, Any], now: datetime, user_id: st
     decided = runtime.store.decision_rows([row["entity_id"]], row["at"] - INSTANT, row["at"])
     in_slack = runtime.deliverer is not None
     return {
-        "row": row_of(row, now), "payload": payload, "package": package, "did": did,
+        "row": rows_of(runtime, [row], now)[0], "payload": payload, "package": package, "did": did,
         "mine": did.votes.by.get(user_id), "decision": decided[0] if decided else None,
         "platforms": _platforms(payload), "receipts": _receipts(payload), "card": _card(row, payload, package),
         "segments": SEGMENTS, "log": [_logged(entry) for entry in runtime.store.alert_log(row["id"])],

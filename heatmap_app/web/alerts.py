@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import Request
 
 from heatmap_app.users import user_of
-from heatmap_app.web.alert_values import details, row_of, why
+from heatmap_app.web.alert_values import details, rows_of, why
 from heatmap_app.web.common import address, runtime_of, shown, times_of, utc_now
 from pipelines.outbox import SLACK, DecisionOutcome
 from pipelines.store.lists import AlertQuery
@@ -43,10 +43,10 @@ def alerts(
         now = runtime.reader.clock.now()
         part = name.replace("\x00", "").strip()
         since = now - timedelta(days=days) if days else None
-        found = runtime.store.alert_list(AlertQuery(state or None, part, since, before, PAGE + 1), now)
+        found = runtime.store.alert_list(AlertQuery(state or None, part, since, before, PAGE + 1))
         here = {"state": state, "name": part, "days": days}
         return {
-            "rows": [row_of(row, now) for row in found[:PAGE]], "filters": here, "filtered": any(here.values()),
+            "rows": rows_of(runtime, found[:PAGE], now), "filters": here, "filtered": any(here.values()),
             "problem": runtime.store.outbox_problem(SLACK, utc_now() - timedelta(days=1)),
             "state_names": STATE_NAMES, "day_names": DAYS, "times": times_of(request), "now": now, "real": utc_now(),
             "older": address("/alerts", **here, before=found[PAGE - 1]["id"]) if len(found) > PAGE else None,
@@ -80,7 +80,7 @@ def alert(request: Request, number: Number) -> HTMLResponse:
 
     def values() -> dict[str, Any] | None:
         now = runtime.reader.clock.now()
-        row = runtime.store.alert_details(number, now)
+        row = runtime.store.alert_details(number)
         if row is None:
             return None
         return {**details(runtime, row, now, user.id), "times": times_of(request), "now": now,

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pipelines.outbox import DeliveryState
-from pipelines.store.lists import TRADES_AFTER
+from pipelines.read.kpis import AlertLead
+
+GOOD_LEAD_H = 2.0
+"""The target (SCORING 6)."""
 
 Tone = Literal["", "good", "warn", "bad"]
 
@@ -28,7 +31,10 @@ def delivery(row: Mapping[str, Any], now: datetime) -> Said:
     problem = _sentence(row["last_error"])
     match row["delivery"]:
         case None:
-            return Said("Kept", line="Kept, not sent: Slack was not set up, or it came while the past was read in. Resend sends it.")
+            return Said(
+                "Kept",
+                line="Kept, not sent: Slack was not set up, or it came while the past was read in. Resend sends it.",
+            )
         case DeliveryState.SENT:
             again = " It was sent again after an interruption and may be there twice." if row["marked"] else ""
             return Said("Sent", "good", row["sent_at"], f"In Slack.{again}")
@@ -44,16 +50,18 @@ def delivery(row: Mapping[str, Any], now: datetime) -> Said:
     return Said("Waiting", "warn", line=f"It goes out next. {problem}".strip())
 
 
-def lead(at: datetime, first_trade: datetime | None, now: datetime) -> Said:
-    """How far ahead of the trades an alert of ``at`` is at ``now``; ``first_trade`` is their first story's own time."""
-    if first_trade is not None:
-        hours = (first_trade - at) / timedelta(hours=1)
-        if hours > 0:
-            return Said(f"{_hours(hours)} ahead", "good" if hours >= 2 else "", first_trade)
-        return Said(f"trades had it {_hours(-hours)} before", "warn", first_trade)
-    if now - at >= TRADES_AFTER:
-        return Said("never covered by the trades")
-    return Said(f"no trade story yet, {_hours(max(0.0, (now - at) / timedelta(hours=1)))}")
+def lead(found: AlertLead | None) -> Said:
+    """How far ahead of the trades an alert is; None: an alert nobody can measure any more."""
+    if found is None:
+        return Said("–")
+    match found.outcome:
+        case "ahead":
+            return Said(f"{_hours(found.hours)} ahead", "good" if found.hours >= GOOD_LEAD_H else "", found.trades_at)
+        case "trades_first":
+            return Said(f"trades had it {_hours(abs(found.hours))} before", "warn", found.trades_at)
+        case "open":
+            return Said(f"no trade story yet, {_hours(found.hours)}")
+    return Said("never covered by the trades")
 
 
 def backcheck(row: Mapping[str, Any], at: datetime, now: datetime) -> Said:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from pipelines.store.base import merged_map
-from pipelines.store.boards import TRADE_TIMES
 from pipelines.store.decisions import Decisions
 from pipelines.store.engine import as_utc
-
-TRADES_BEFORE, TRADES_AFTER = timedelta(hours=48), timedelta(hours=72)
-"""Trade items that count as this alert's story (SCORING 6)."""
 
 STATES = {
     "sent": "d.state = 'sent'",
@@ -72,9 +67,8 @@ class AlertQuery:
 class Lists(Decisions):
     """Alerts and decisions as lists; all of it reads only."""
 
-    def alert_list(self, query: AlertQuery, now: datetime) -> list[dict[str, Any]]:
-        """Alerts with delivery, assignment, counts and back-check, newest first; ``first_trade`` is the first trade
-        item about each one's name from 48 h before the alert to 72 h after, as published up to ``now`` (UTC)."""
+    def alert_list(self, query: AlertQuery) -> list[dict[str, Any]]:
+        """Alerts with delivery, assignment, counts and back-check, newest first."""
         where = [
             "(CAST(:before AS bigint) IS NULL OR a.id < :before)",
             "(CAST(:since AS timestamptz) IS NULL OR a.at > :since)",
@@ -86,17 +80,13 @@ class Lists(Decisions):
         values = {"before": query.before, "since": query.since, "name": query.name, "like": f"%{_plain(query.name)}%",
                   "limit": query.limit}  # fmt: skip
         with self._db.reading() as connection:
-            rows = [dict(row) for row in connection.execute(text(statement), values).mappings()]
-            _add_trades(connection, rows, as_utc(now))
-        return rows
+            return [dict(row) for row in connection.execute(text(statement), values).mappings()]
 
-    def alert_details(self, alert_id: int, now: datetime) -> dict[str, Any] | None:
+    def alert_details(self, alert_id: int) -> dict[str, Any] | None:
         """One alert as :meth:`alert_list` shows it; None for an unknown number."""
         with self._db.reading() as connection:
             found = connection.execute(text(f"{ALERTS} WHERE a.id = :id"), {"id": alert_id}).mappings().first()
-            rows = [] if found is None else [dict(found)]
-            _add_trades(connection, rows, as_utc(now))
-        return rows[0] if rows else None
+        return None if found is None else dict(found)
 
     def alert_log(self, alert_id: int, limit: int = 200) -> list[dict[str, Any]]:
         """What people did to an alert, newest first: at (machine time), actor, action, detail."""
@@ -119,21 +109,3 @@ class Lists(Decisions):
 def _plain(part: str) -> str:
     """``part`` as LIKE takes it literally."""
     return part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _add_trades(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Give each row ``first_trade``: of its name, and of every name merged with it."""
-    if not rows:
-        return
-    merged = merged_map(connection)
-    roots = {merged.get(row["entity_id"], row["entity_id"]) for row in rows}
-    ids = [*roots, *(child for child, root in merged.items() if root in roots)]
-    span = {
-        "ids": ids, "since": min(row["at"] for row in rows) - TRADES_BEFORE,
-        "until": min(now, max(row["at"] for row in rows) + TRADES_AFTER),
-    }  # fmt: skip
-    items = [(merged.get(key, key), at) for key, at in connection.execute(text(TRADE_TIMES), span)]
-    for row in rows:
-        root, edge = merged.get(row["entity_id"], row["entity_id"]), row["at"]
-        mine = (at for key, at in items if key == root and edge - TRADES_BEFORE < at <= edge + TRADES_AFTER)
-        row["first_trade"] = min(mine, default=None)
