@@ -23,6 +23,11 @@ from fastapi_offline import FastAPIOffline
 from panel.io.fastapi import add_applications
 
 from heatmap_app import api, problems
+from heatmap_app.auth import routes as sign_in
+from heatmap_app.auth.checks import check_auth, notice
+from heatmap_app.auth.door import Door
+from heatmap_app.auth.gate import Gate
+from heatmap_app.auth.place import place_of
 from heatmap_app.jobs import Schedule
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
@@ -49,10 +54,10 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A listening socket on the configured address. Raises :class:`SettingsError` when it cannot be had."""
+    """A listening socket on the configured address. Raises :class:`SettingsError` when it cannot be had, or must not be
+    without a sign-in."""
     host, port = settings.host, settings.port
-    if host not in LOOPBACK:
-        raise SettingsError(f"host: {host} is beyond loopback and sign-in is not set up; use 127.0.0.1 (HEATMAP_HOST)")
+    check_auth(settings)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,16 +79,9 @@ def address(settings: Settings, port: int) -> str:
     )
 
 
-def origins(settings: Settings, port: int) -> list[str]:
-    """Hosts a websocket may come from: this server's own names, exactly."""
-    own = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-    public = settings.public_url.split("://", 1)[-1].strip("/")
-    return [*own, public] if public else own
-
-
 def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     """The ASGI application over an open runtime. Its lifespan starts the jobs and stops them."""
-    jobs = Schedule(runtime.jobs() if schedule else [])
+    jobs = Schedule(runtime.jobs() if schedule else [runtime.follow_job()], runtime.may_run)
 
     def acted() -> None:
         runtime.events.publish("action", {"mode": runtime.mode})
@@ -114,19 +112,27 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     )  # fmt: skip
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
     app.state.runtime, app.state.slack_app = runtime, slack
+    app.state.database = runtime.database_state
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
+    door = Door(runtime.settings, place_of(runtime.settings, port))
+    app.state.door = door
+    app.include_router(sign_in.router(door, runtime.settings))
     app.include_router(slack_router, include_in_schema=False)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
     speed = runtime.world.speed if runtime.world.speed <= FASTEST_TICK else 1.0
-    site = Site(runtime.board, runtime.settings, runtime.world.clock, speed)
+    site = Site(
+        runtime.board, runtime.settings, runtime.world.clock, speed, door.user_of_page, database=runtime.database_state
+    )
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
-        extra_websocket_origins=origins(runtime.settings, port), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
+        extra_websocket_origins=door.place.websocket_origins(), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
+        include_headers=["host"], include_cookies=["et_zone"],  # a page carries them in its token: no secrets in there
     )  # fmt: skip
+    app.add_middleware(Gate, door=door)
     return app
 
 
@@ -158,11 +164,13 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
         sock.close()
         raise
     try:
-        for notice in runtime.notices:
-            print(notice, file=sys.stderr)  # noqa: T201 - said to the person who starts it
+        for line in (*runtime.notices, notice(settings, place_of(settings, port))):
+            if line:
+                print(line, file=sys.stderr)  # noqa: T201 - said to the person who starts it
         config = uvicorn.Config(
             make_app(runtime, port, schedule), log_level="warning", access_log=False, ws_max_size=WS_MAX_BYTES,
             timeout_graceful_shutdown=10, lifespan="on", server_header=False,
+            proxy_headers=False,  # whose forwarded headers count is the gate's to judge
         )  # fmt: skip
 
         def ready() -> None:

@@ -16,6 +16,7 @@ import structlog
 from bokeh.document import Document
 
 from heatmap_app.board import Board
+from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, tag
 from heatmap_app.pages import board_view, entity_panel, health_strip, receipts, shell
 from heatmap_app.pages.bridge import Bridge
@@ -24,6 +25,7 @@ from heatmap_app.pages.state import ViewState, change, from_query
 from heatmap_app.pages.words import Times, times
 from heatmap_app.plots import LiveHeatMap
 from heatmap_app.timeline import LiveTimeline
+from heatmap_app.users import DESK, User
 from pipelines.clock import Clock
 from pipelines.model import Domain
 from pipelines.settings import Settings
@@ -38,12 +40,15 @@ NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick."""
+    """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
+    names the user who holds a session's page."""
 
     board: Board
     settings: Settings
     clock: Clock
     speed: float = 1.0
+    database: Callable[[], DatabaseState | None] = lambda: None
+    user_of: Callable[[str], User | None] = lambda _session: DESK
 
     @property
     def reader(self) -> Reader:
@@ -139,7 +144,13 @@ class Dashboard:
     def _correct(self, domain: object) -> None:
         if self._entity is None or domain not in tuple(Domain):
             return
-        actor = pn.state.user or "desk"
+        context = self._doc.session_context
+        user = self.site.user_of(str(context.id)) if context is not None else None
+        if user is None or not user.may("editor"):
+            self._problem = "The domain was not changed: that needs the role editor."
+            self._send()
+            return
+        actor = "desk" if user == DESK else user.id
         self._guarded("The domain was not changed", self._set_domain, self._entity.entity.id, str(domain), actor)
         self.refresh()
 
@@ -156,7 +167,8 @@ class Dashboard:
         filters = self.state.filters(gates.min_velocity, gates.min_spread)
         self._problem = None
         view = self._guarded("The board could not be read", self.site.board.view, filters)
-        self._view = view or self.site.board.latest(filters) or self._view
+        last = self.site.board.newest() if self._view is NOTHING_YET else self._view
+        self._view = view or self.site.board.latest(filters) or last or self._view
         self.map.show(self._view, self.state.colour)
         self._entity = None
         if self.state.entity:
@@ -186,7 +198,7 @@ class Dashboard:
         view, state, clock, now = self._view, self.state, self.times, self.site.clock.now()
         regions = {
             "head": health_strip.head_state(view, clock, now),
-            "banner": health_strip.banner(view, self._problem, clock, now),
+            "banner": health_strip.banner(view, self._problem, clock, now, self.site.database()),
             "controls": board_view.controls(state, self.site.settings),
             "hours": board_view.hours(view, clock),
             "rows": board_view.rows(view, state, clock),
@@ -222,7 +234,7 @@ class Dashboard:
             "i", data_now=int(now.timestamp() * 1000), data_speed=self.site.speed, data_query=self.state.query(),
             data_title=self._title(), data_panel=self._panel(), data_entity=self.state.entity or "",
             data_row=chosen["row"], data_column=chosen["column"], data_columns=len(self._view.hours),
-            data_stale="1" if self._view.stale else "",
+            data_stale="1" if self._view.stale or self._problem else "",
         )  # fmt: skip
 
     def _release(self, _context: object) -> None:

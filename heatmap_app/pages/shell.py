@@ -12,6 +12,7 @@ from typing import Any
 import panel as pn
 from panel.io.resources import _env
 
+from heatmap_app.auth.headers import mark
 from heatmap_app.escape import Html
 from pipelines.settings import ROOT
 
@@ -38,8 +39,9 @@ _UNUSED_SCRIPTS = re.compile(r"<script[^>]*/(?:bokeh-(?:gl|mathjax)|es-module-sh
 
 
 def lean(scripts: str) -> str:
-    """``scripts`` without the two megabytes of WebGL, formulas and module shims that this page does not use."""
-    return _UNUSED_SCRIPTS.sub("", scripts)
+    """``scripts`` without the two megabytes of WebGL, formulas and module shims that this page does not use, the inline
+    ones marked as ours."""
+    return mark(_UNUSED_SCRIPTS.sub("", scripts))
 
 
 def page(panes: Mapping[str, Any], regions: Mapping[str, Html], **variables: Any) -> pn.Template:

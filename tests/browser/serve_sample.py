@@ -15,6 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 from panel.io.fastapi import add_applications
 
+from heatmap_app.auth.door import Door
+from heatmap_app.auth.gate import Gate
+from heatmap_app.auth.place import place_of
 from heatmap_app.board import Board
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
@@ -28,7 +31,8 @@ class SampleServer:
 
     def __init__(self, reader: SampleReader, port: int = 0, unused_ms: int = 30_000) -> None:
         self.reader, self.board, self.clock = reader, Board(reader), ManualClock(reader.now)
-        site = Site(self.board, load_settings(mode="demo"), self.clock)
+        settings = load_settings(mode="demo")
+        site = Site(self.board, settings, self.clock)
         self.app = FastAPI()
         self.app.get("/healthz")(lambda: {"status": "ok"})
         self.panel: Any = add_applications(
@@ -39,7 +43,9 @@ class SampleServer:
             check_unused_sessions_milliseconds=200,
         )
         self.socket = socket.create_server(("127.0.0.1", port))
-        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        port = self.socket.getsockname()[1]
+        self.app.add_middleware(Gate, door=Door(settings, place_of(settings, port)))
+        self.address = f"http://127.0.0.1:{port}"
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_thread = ""
         self._server = uvicorn.Server(
