@@ -86,7 +86,10 @@ class Upstream:
         self._plans.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Log, then a planned answer or the app's own."""
+        """Log, then a planned answer or the app's own; a websocket goes straight to the app."""
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
         body = await _body(receive)
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -107,7 +110,7 @@ class Upstream:
         self._socket.bind(("127.0.0.1", self._port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            self, http=_Protocol, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+            self, http=_Protocol, ws="websockets-sansio", loop="asyncio", lifespan="off", log_config=None, access_log=False,
             timeout_graceful_shutdown=1, server_header=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
