@@ -157,6 +157,12 @@ class Board:
         kept = self._views.get(filters)
         return kept[1] if kept else None
 
+    def newest(self) -> HeatView | None:
+        """The last view read for any filters: what a page that is opened while the store does not answer begins with."""
+        with self._guard:
+            kept = next(reversed(self._views.values()), None)
+        return kept[1] if kept else None
+
     async def keep_fresh(self, seconds: float) -> None:
         """Publish every ``seconds`` for ever: pages learn of staleness, and hear a heartbeat, between two polls."""
         while True:

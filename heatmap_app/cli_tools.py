@@ -44,7 +44,7 @@ def serve(
     """Web server and embedded scheduler; prints the address. Ctrl-C or SIGTERM stops it."""
     given: dict[str, Any] = {"host": host, "port": port}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    _serve(settings, lambda runtime: runtime.open_runtime(settings), schedule=schedule)
+    _serve(settings, lambda runtime: runtime.open_runtime(settings, lead=schedule), schedule=schedule)
 
 
 def replay(

@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from pipelines.clock import Clock, SystemClock
+from pipelines.errors import HeatmapError
 
 log = structlog.get_logger(__name__)
+
+STANDBY_S = 0.5
 
 
 @dataclass
@@ -27,7 +31,9 @@ class Job:
     """One thing done again and again.
 
     ``every`` gives the seconds until the next run and is asked after each run, so an interval can stretch. ``timeout``
-    (seconds) is how long a run is waited for; work in threads must bring its own shorter limits.
+    (seconds) is how long a run is waited for; work in threads must bring its own shorter limits. ``everywhere``: runs in
+    every process, not only in the one that leads; ``adrift``: also while nobody can say who leads. While ``allowed`` says
+    no, the job stands by.
     """
 
     name: str
@@ -36,6 +42,9 @@ class Job:
     timeout: float = 600.0
     first_after: float = 0.0
     clock: Clock = field(default_factory=SystemClock)
+    everywhere: bool = False
+    adrift: bool = False
+    allowed: Callable[[], bool] = lambda: True
     ok: int = 0
     failed: int = 0
     last_start: datetime | None = None
@@ -68,6 +77,8 @@ class Job:
             self.last_ok, self.last_error = self.clock.now(), ""
         except TimeoutError:
             self._fail(f"no result after {self.timeout:.0f} s")
+        except HeatmapError as error:
+            self._fail(str(error))  # ours: its words say it all
         except Exception as error:
             self._fail(f"{type(error).__name__}: {error}")
             log.exception("job failed", job=self.name)
@@ -83,6 +94,9 @@ class Job:
         """Run for ever, on the interval; setting ``wake`` runs it at once."""
         await self._sleep(self.first_after)
         while True:
+            while not self.allowed():
+                self.next_run = None
+                await asyncio.sleep(STANDBY_S)
             started = time.monotonic()
             await self.run_once()
             await self._sleep(max(0.0, self.every() - (time.monotonic() - started)))
@@ -97,10 +111,12 @@ class Job:
 
 
 class Schedule:
-    """All jobs of the process; started and stopped with the server."""
+    """All jobs of the process; started and stopped with the server. ``may_run`` is asked before each run of a job."""
 
-    def __init__(self, jobs: list[Job]) -> None:
+    def __init__(self, jobs: list[Job], may_run: Callable[[Job], bool] = lambda _job: True) -> None:
         self.jobs = {job.name: job for job in jobs}
+        for job in jobs:
+            job.allowed = partial(may_run, job)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,22 +10,25 @@ from pathlib import Path
 import structlog
 
 from heatmap_app.board import Board
+from heatmap_app.database_state import DatabaseState, state_of
 from heatmap_app.delivery import deliver_job, make_deliverer
+from heatmap_app.driving import Drive, open_demo
 from heatmap_app.events import Events
 from heatmap_app.explore import Explore
+from heatmap_app.follow import Follow
 from heatmap_app.jobs import Job
 from heatmap_app.kpi_job import kpi_job
 from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.reader import StoreReader
+from heatmap_app.remembered import Remembered
 from heatmap_app.sweep import EVERY_S, Sweep
 from heatmap_app.upkeep import Upkeep, seed_catalogue
-from heatmap_app.worlds import DriverClock, World, demo_world, driver, live_world, pace, replay_world
+from heatmap_app.worlds import DriverClock, World, live_world, replay_world
 from heatmap_app.writer_http import build_writer
 from heatmap_app.writer_job import Rewriter, writer_job
 from pipelines.affect import make_names, make_sentiment
 from pipelines.alert.deliver import Deliverer
 from pipelines.clock import SystemClock
-from pipelines.drive import Driver
 from pipelines.errors import InputError, StoreError
 from pipelines.ingest.reddit import RedditSource
 from pipelines.outbox import SLACK
@@ -35,14 +37,15 @@ from pipelines.refresh import Refresh, ScoreReport
 from pipelines.refresh_alerts import Desk
 from pipelines.settings import CONFIG_DIR, Settings
 from pipelines.store.embedded import EmbeddedPostgres
+from pipelines.store.facts import skew_words
+from pipelines.store.lease import Lease, Role
 from pipelines.store.store import Store
 from pipelines.view import ScheduleRow
 
 log = structlog.get_logger(__name__)
 
 RECORDINGS = "recordings"
-STEPS_A_RUN = 50
-"""Driven steps between two looks at whether to stop."""
+WATCHING = "This process shows pages and does not schedule; it takes over when no other process does."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,10 @@ class ReplayPlan:
 
 @dataclass
 class Runtime:
-    """One process: store, sources, flow, board. :meth:`close` gives everything back."""
+    """One process: store, sources, flow, board. :meth:`close` gives everything back.
+
+    ``lease``: the right to schedule, asked for in the background; without one this process never schedules by itself.
+    """
 
     settings: Settings
     mode: str
@@ -72,20 +78,57 @@ class Runtime:
     events: Events = field(default_factory=Events)
     notices: tuple[str, ...] = ()
     warmed_up: bool = True
+    lease: Lease | None = None
+    _terms: int = 0
 
     def __post_init__(self) -> None:
         """The board reads through the reader."""
         self.board = Board(self.reader)
 
+    def attach(self, lease: Lease | None) -> None:
+        """Follow ``lease``."""
+        self.lease = lease
+        if lease is not None:
+            lease.changed = self._role_changed
+
     def close(self) -> None:
-        """Close the database connections, and the embedded server where nobody else uses it."""
+        """Give the lease back, close the connections, and the embedded server where nobody else uses it."""
+        if self.lease is not None:
+            self.lease.close()
+        self.reader.store.close()
         self.store.close()
         if self.database is not None:
             self.database.stop()
 
+    @property
+    def role(self) -> Role:
+        """Whether this process schedules (leader), watches (follower), or does not know (adrift)."""
+        return self.lease.role if self.lease is not None else Role.FOLLOWER
+
+    def may_run(self, job: Job) -> bool:
+        """Whether ``job`` may start now in this process."""
+        role = self.role
+        return role is Role.LEADER or job.everywhere or (role is Role.ADRIFT and job.adrift)
+
+    def _role_changed(self, role: Role) -> None:
+        if role is Role.LEADER:
+            self._terms += 1
+            self.refresh.forget_names()
+
+    def database_state(self) -> DatabaseState:
+        """How the database is doing, without asking it."""
+        return state_of(self.store, self.refresh, self.role)
+
+    def follow_job(self) -> Job:
+        """What every process does, leader or not."""
+        clock = self.world.clock
+        moved = clock.set if isinstance(clock, DriverClock) else lambda _at: None
+        return Follow(self.refresh, self.board, self.events, lambda: self.role, moved).job()
+
     def jobs(self) -> list[Job]:
         """The table of jobs for this world."""
         upkeep = [
+            self.follow_job(),
             Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock()),
             kpi_job(self),
         ]
@@ -95,8 +138,11 @@ class Runtime:
             rewriter = Rewriter(self.store, writer, self.world.clock, self.world.start)
             upkeep.append(writer_job(rewriter, self.settings.writer.timeout_seconds, self.board.publish))
         if self.world.ticks is not None:
-            return [Job(self.mode, Drive(self).run, every=lambda: 0.2, timeout=3600.0), *upkeep]
+            drive = Drive(self.world, self.settings, self.refresh, self.told, self._upkeep, lambda: self._terms)
+            return [Job(self.mode, drive.run, every=lambda: 0.2, timeout=3600.0), *upkeep]
         polls = poll_jobs(self.world, self.refresh, self.board.publish)
+        for job in polls:
+            job.adrift = True  # what they bring waits in memory
         if self.explore is not None:
             polls.append(self._explore_job(self.explore))
         polls += self._sweep_jobs()
@@ -150,33 +196,6 @@ class Runtime:
         return line
 
 
-class Drive:
-    """The one job of a driven world: step to where its clock should be, publish after each step."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._driver: Driver = driver(runtime.refresh, runtime.world)
-        self._began: float | None = None
-
-    async def run(self) -> str:
-        """Take the steps that are due; the state in one line."""
-        runtime, world = self._runtime, self._runtime.world
-        assert world.start is not None  # noqa: S101 - a driven world has one
-        for _ in range(STEPS_A_RUN):
-            warm = self._driver.at >= world.start
-            if warm and self._began is None:
-                self._began = time.monotonic()
-                await runtime._upkeep()  # noqa: SLF001 - the first board shows domains too
-            target = pace(world, self._began) if self._began is not None else world.start
-            if not await self._driver.step_until(target, 1):
-                break
-            if isinstance(world.clock, DriverClock):
-                world.clock.set(self._driver.at)
-            if self._driver.report is not None:
-                runtime.told(self._driver.report)
-        return "at its end" if self._driver.finished else f"at {self._driver.at:%Y-%m-%d %H:%M}"
-
-
 def open_database(settings: Settings, schema: str) -> tuple[Store, EmbeddedPostgres | None]:
     """The store on the configured database, or on the embedded one, at the current schema. Raises :class:`StoreError`."""
     url = settings.database_url.get_secret_value()
@@ -191,15 +210,24 @@ def open_database(settings: Settings, schema: str) -> tuple[Store, EmbeddedPostg
     return store, database
 
 
-def open_runtime(settings: Settings, replay: ReplayPlan | None = None) -> Runtime:
-    """Everything a process needs, ready to start. Raises :class:`HeatmapError`; then nothing is left running."""
+def open_runtime(settings: Settings, replay: ReplayPlan | None = None, *, lead: bool = True) -> Runtime:
+    """Everything a process needs, ready to start; with ``lead`` it asks for the right to schedule. Raises
+    :class:`HeatmapError`; then nothing is left running."""
     mode = "replay" if replay else settings.effective_mode
     if mode == "replay" and replay is None:
         raise InputError("mode: replay needs a recording; use `heatmap replay FILE`")
     store, database = open_database(settings, mode)
+    lease = store.lease() if lead else None
     try:
-        return _compose(settings, mode, store, database, replay)
+        leads = lease is not None and lease.attempt() is Role.LEADER
+        if lease is not None:
+            lease.start()
+        runtime = _compose(settings, mode, store, database, replay, leads=leads)
+        runtime.attach(lease)
+        return runtime
     except BaseException:
+        if lease is not None:
+            lease.close()
         store.close()
         if database is not None:
             database.stop()
@@ -207,9 +235,11 @@ def open_runtime(settings: Settings, replay: ReplayPlan | None = None) -> Runtim
 
 
 def _compose(
-    settings: Settings, mode: str, store: Store, database: EmbeddedPostgres | None, replay: ReplayPlan | None
-) -> Runtime:
-    world = _world(settings, mode, store, replay)
+    settings: Settings, mode: str, store: Store, database: EmbeddedPostgres | None, replay: ReplayPlan | None,
+    *, leads: bool,
+) -> Runtime:  # fmt: skip
+    state = Remembered(store.source_state)
+    world = _world(settings, mode, store, replay, state, leads=leads)
     seed_catalogue(
         store,
         CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"),
@@ -221,23 +251,23 @@ def _compose(
         store, settings, make_sentiment(settings.affect), world.platforms(), recorder, make_names(settings.affect),
         Desk(SLACK if deliverer else None, world.start),
     )  # fmt: skip
-    reader = StoreReader(store, settings, world.clock, mode, world.intervals(), refresh.forget_names)
+    reader = StoreReader(store.beside(), settings, world.clock, mode, world.intervals(), refresh.forget_names)
     opted_in = mode == "live" and settings.trends.explore
-    explore = Explore(store, reader, settings, store.source_state, world.guard) if opted_in else None
+    explore = Explore(store, reader, settings, state, world.guard) if opted_in else None
     upkeep = Upkeep(store, settings, recorder, explore.categories if explore else lambda: None)
-    notices = (database.notice,) if database is not None and database.notice else ()
+    said = (database.notice if database is not None else "", skew_words(store.clock_skew()), "" if leads else WATCHING)
+    notices = tuple(line for line in said if line)
     return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, deliverer, notices=notices)
 
 
-def _world(settings: Settings, mode: str, store: Store, replay: ReplayPlan | None) -> World:
+def _world(
+    settings: Settings, mode: str, store: Store, replay: ReplayPlan | None, state: Remembered, *, leads: bool
+) -> World:
     if replay is not None:
+        if not leads:
+            raise InputError("another process is replaying in this database; stop it first")
         store.reset()
         return replay_world(settings, replay.path, replay.speed, replay.since, replay.until)
     if mode == "demo":
-        last = store.latest()
-        world = demo_world(settings, store.source_state, last.at if last else None, SystemClock().now())
-        if last is not None and world.start != last.at:
-            store.reset()
-            world = demo_world(settings, store.source_state, None, SystemClock().now())
-        return world
-    return live_world(settings, store.source_state)
+        return open_demo(settings, store, leads=leads)
+    return live_world(settings, state)

@@ -47,8 +47,8 @@ class Site:
     settings: Settings
     clock: Clock
     speed: float = 1.0
-    database: Callable[[], DatabaseState | None] = lambda: None
     user_of: Callable[[str], User | None] = lambda _session: DESK
+    database: Callable[[], DatabaseState | None] = lambda: None
 
     @property
     def reader(self) -> Reader:

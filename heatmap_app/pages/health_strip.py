@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.board_view import FULL_BASELINE_HOURS
 from heatmap_app.pages.words import Times, platform, span
@@ -47,13 +48,26 @@ def head_state(view: HeatView, times: Times, now: datetime) -> Html:
     return join(parts)
 
 
-def banner(view: HeatView, problem: str | None, times: Times, now: datetime) -> Html:
-    """What everybody must know before reading on: stale data, a board that cannot be read, alerts that do not go out."""
+def banner(
+    view: HeatView, problem: str | None, times: Times, now: datetime, database: DatabaseState | None = None
+) -> Html:
+    """What everybody must know before reading on: nothing is saved, stale data, a board that cannot be read, alerts that
+    do not go out."""
+    unsaved = _unsaved(database, times) if database else Html()
+    if unsaved:
+        return unsaved
     if problem:
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
         )
     return join(_undelivered(view), _stale(view, times, now))
+
+
+def _unsaved(database: DatabaseState, times: Times) -> Html:
+    headline, text = database.words(times.clock(database.since) if database.since else "")
+    if not headline:
+        return Html()
+    return tag("p", tag("strong", headline), f" {text}", class_="banner bad", role="alert", data_key="database")
 
 
 def _undelivered(view: HeatView) -> Html:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from pipelines.store.base import Part
 from pipelines.store.engine import PAGES, Trouble
+from pipelines.store.lease import Lease
 
 SKEW_LIMIT_S = 300.0
 """Seconds between this machine's clock and the database's from which a person is told."""
@@ -37,6 +38,10 @@ class Facts(Part):
     def beside(self) -> Self:
         """The same store through connections of its own: what pages read through, so that they cannot starve polls."""
         return type(self)(self._db.beside(PAGES))
+
+    def lease(self) -> Lease:
+        """The right to schedule for this schema; not asked for yet."""
+        return Lease(self._db)
 
     @property
     def trouble(self) -> Trouble | None:
