@@ -158,3 +158,15 @@ class Doubt:
     started_at: datetime
     looks: int
     thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A sent message that does not show all that people did. ``ts`` is its place, ``versions`` what it shows once it is
+    edited, by alert; ``marked`` as of a :class:`Claim`."""
+
+    ts: str
+    key: str
+    alerts: tuple[Alert, ...]
+    versions: Mapping[int, int]
+    marked: bool = False

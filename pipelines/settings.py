@@ -42,6 +42,7 @@ class Retention(Section):
     hourly_days: int = Field(ge=15)
     scores_days: int = Field(ge=8)
     audit_days: int = Field(ge=1)
+    alerts_days: int = Field(ge=15)
     recordings_days: int = Field(ge=1)
 
 

@@ -16,16 +16,18 @@ from pipelines.alert.actions_words import (
     card_made_line,
     fault_line,
     promo_line,
+    resent_line,
     state_of_card,
     unassigned_line,
     voted_line,
 )
 from pipelines.errors import InputError
+from pipelines.outbox import SLACK
 from pipelines.people import Activity, Assignment, Card, CardForm, Done, Effect, Person, Promo, Votes
 
 __all__ = [
     "Activity", "Assignment", "Card", "CardForm", "Done", "Person", "Promo", "Votes", "activity", "assign", "choose_tease",
-    "create_card", "mark_source_fault", "unassign", "vote",
+    "create_card", "mark_source_fault", "resend", "unassign", "vote",
 ]  # fmt: skip
 
 MAX_WHO, MAX_NOTE = 100, 500
@@ -56,6 +58,10 @@ class Actions(Protocol):
 
     def mark_alert(self, alert_id: int, by: Person, now: datetime, *, fault: bool, once: str) -> Effect:
         """Mark it."""
+        ...
+
+    def send_alert_again(self, alert_id: int, by: Person, now: datetime, channel: str, once: str) -> Effect:
+        """Send its message again."""
         ...
 
     def alert_activity(self, alert_id: int) -> Activity | None:
@@ -106,6 +112,12 @@ def mark_source_fault(store: Actions, alert_id: int, by: Person, now: datetime, 
     """Mark the alert as made by a fault of a source, so that it counts in no rate; or take that back."""
     effect = store.mark_alert(alert_id, by, now, fault=fault, once=check_once(once))
     return Done(fault_line(effect.facts), effect.repeated, undo="mark_source_fault")
+
+
+def resend(store: Actions, alert_id: int, by: Person, now: datetime, *, once: str, channel: str = SLACK) -> Done:
+    """Send the alert's message once more; refused while one is on its way."""
+    effect = store.send_alert_again(alert_id, by, now, channel, check_once(once))
+    return Done(resent_line(effect.facts), effect.repeated)
 
 
 def activity(store: Actions, alert_id: int) -> Activity:

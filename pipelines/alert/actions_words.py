@@ -45,6 +45,11 @@ def promo_line(facts: Facts) -> str:
     return f"Promo tease chosen {_stamp(facts)}; it goes into the alert's thread."
 
 
+def resent_line(facts: Facts) -> str:
+    """What a resend means."""
+    return f"Sent to Slack again {_stamp(facts)}."
+
+
 def voted_line(facts: Facts) -> str:
     """``Voted useful by Ana, 14:02.``"""
     word = "useful" if facts["useful"] else "not useful"

@@ -26,6 +26,7 @@ PEAKS = """SELECT entity_id, max(heat) FROM score_hour
 ALERTS = """SELECT a.*, e.slug, e.name, d.channel, d.state AS delivery, d.attempt, d.attempt_started_at, d.next_at,
         d.slack_ts, d.sent_at, d.last_error
     FROM alert a LEFT JOIN entity e ON e.id = a.entity_id LEFT JOIN delivery d ON d.alert_id = a.id"""
+BUSY = "SELECT count(*) FROM promo WHERE alert_id = :id AND state IN ('sending', 'uncertain')"
 
 
 class Decisions(Boards):
@@ -100,19 +101,27 @@ class Decisions(Boards):
         with self._db.writing() as connection:
             if connection.scalar(text("SELECT id FROM alert WHERE id = :id FOR UPDATE"), {"id": alert_id}) is None:
                 raise InputError(f"there is no alert {alert_id}; `heatmap alerts list` shows them")
-            values = {"id": alert_id, "channel": channel, "now": now}
-            query = "SELECT state FROM delivery WHERE alert_id = :id AND channel = :channel FOR UPDATE"
-            state = connection.scalar(text(query), values)
-            if state in (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.UNCERTAIN):
-                raise InputError(f"alert {alert_id} is still being delivered ({state}); it needs no second message")
-            _add_delivery(connection, alert_id, channel, now)
-            connection.execute(
-                text("""UPDATE delivery SET state = 'pending', attempt = 0, next_at = :now, message_key = NULL,
-                    looks = 0, marked = false, last_error = '', slack_ts = NULL, sent_at = NULL,
-                    resends = resends + CASE WHEN state = 'pending' THEN 0 ELSE 1 END
-                    WHERE alert_id = :id AND channel = :channel"""), values
-            )  # fmt: skip
+            send_again(connection, alert_id, channel, now)
             write_audit(connection, actor, "resend", f"alert {alert_id}", {"channel": channel})
+
+
+def send_again(connection: Connection, alert_id: int, channel: str, now: datetime) -> None:
+    """Put the alert, which the caller has locked, into the outbox again; :class:`InputError` while it is on its way."""
+    values = {"id": alert_id, "channel": channel, "now": now}
+    query = "SELECT state FROM delivery WHERE alert_id = :id AND channel = :channel FOR UPDATE"
+    state = connection.scalar(text(query), values)
+    if state in (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.UNCERTAIN):
+        raise InputError(f"alert {alert_id} is still being delivered ({state}); it needs no second message")
+    if connection.scalar(text(BUSY), values):
+        # its thread is where a reply in doubt is looked for
+        raise InputError(f"alert {alert_id}: a tease is on its way into its thread; try again in a minute")
+    _add_delivery(connection, alert_id, channel, now)
+    connection.execute(
+        text("""UPDATE delivery SET state = 'pending', attempt = 0, next_at = :now, message_key = NULL,
+            looks = 0, marked = false, last_error = '', slack_ts = NULL, sent_at = NULL, shown = 0,
+            resends = resends + CASE WHEN state = 'pending' THEN 0 ELSE 1 END
+            WHERE alert_id = :id AND channel = :channel"""), values
+    )  # fmt: skip
 
 
 def write_decided(connection: Connection, poll_id: int, at: datetime, decided: Decided) -> None:

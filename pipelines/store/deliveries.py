@@ -133,14 +133,15 @@ class Deliveries(Part):
 def _take(connection: Connection, due: list[int], values: Mapping[str, Any]) -> Claim:
     taken = {**values, "ids": due, "key": f"digest|{uuid4()}" if len(due) > 1 else None}
     rows = connection.execute(text(TAKE), taken).mappings().all()
-    alerts = tuple(sorted((_alert(dict(row)) for row in rows), key=lambda alert: alert.id))
+    alerts = tuple(sorted((alert_of(dict(row)) for row in rows), key=lambda alert: alert.id))
     return Claim(
         rows[0]["message_key"], values["now"], max(row["attempt"] for row in rows), alerts,
         any(row["marked"] for row in rows),
     )  # fmt: skip
 
 
-def _alert(row: Mapping[str, Any]) -> Alert:
+def alert_of(row: Mapping[str, Any]) -> Alert:
+    """A row of ``alert`` as a value."""
     return Alert(
         id=row["id"], dedup_key=row["dedup_key"], entity_id=row["entity_id"], at=row["at"], heat=row["heat"],
         velocity_z=row["velocity_z"], spread_count=row["spread_count"], affect=row["affect"],

@@ -6,7 +6,7 @@ and the alert's next version, which is what a sent message has to show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipelines.outbox import DeliveryState
 from pipelines.people import Activity, Assignment, Card, CardForm, Effect, Person, Promo, Votes
 from pipelines.store.base import Part, clean_line, write_audit
 from pipelines.store.bulk import json_dump
+from pipelines.store.decisions import send_again
 
 Facts = dict[str, Any]
 Change = Callable[[Connection], Facts]
@@ -130,13 +131,22 @@ class People(Part):
 
         return self._act("source-fault", alert_id, by, now, once, change)
 
+    def send_alert_again(self, alert_id: int, by: Person, now: datetime, channel: str, once: str) -> Effect:
+        """Put the alert's message into the outbox again; :class:`InputError` while one is on its way. Facts: by, at."""
+
+        def change(connection: Connection) -> Facts:
+            send_again(connection, alert_id, channel, now)
+            return {"channel": channel}
+
+        return self._act("resend", alert_id, by, now, once, change)
+
     def alert_activity(self, alert_id: int) -> Activity | None:
         """Where an alert stands; None for an unknown one."""
         return self.alert_activities([alert_id]).get(alert_id)
 
-    def alert_activities(self, ids: list[int]) -> dict[int, Activity]:
+    def alert_activities(self, ids: Collection[int]) -> dict[int, Activity]:
         """Where each of these alerts stands, by id; unknown ones are left out."""
-        values = {"ids": ids}
+        values = {"ids": list(ids)}
         with self._db.reading() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 

@@ -23,6 +23,7 @@ from pipelines.store.loading import Loading
 from pipelines.store.outcomes import Outcomes
 from pipelines.store.packages import Packages
 from pipelines.store.people import People
+from pipelines.store.posts import Posts
 from pipelines.store.saving import Saving
 from pipelines.store.scores import Scores
 from pipelines.store.tables import metadata
@@ -30,8 +31,8 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Outcomes, Boards,
-            Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors):  # fmt: skip
+class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Posts, Outcomes,
+            Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

@@ -9,15 +9,19 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
+from pipelines.alert import actions
 from pipelines.errors import InputError, StoreError
 from pipelines.outbox import DECISIONS, EPISODES, SLACK, Claim, Decided, NewAlert, Wait
+from pipelines.people import Person
 from pipelines.settings import Retention
 from pipelines.store import Store
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
 
 NOW = datetime.now(UTC) + HOUR  # later than whatever these tests store as due
 SECOND = timedelta(seconds=1)
-RETENTION = Retention(mentions_days=90, hourly_days=730, scores_days=60, audit_days=30, recordings_days=90)
+RETENTION = Retention(
+    mentions_days=90, hourly_days=730, scores_days=60, audit_days=30, alerts_days=1825, recordings_days=90
+)
 
 
 def new_alert(entity: int, key: str = "", **values: Any) -> NewAlert:
@@ -191,12 +195,17 @@ def test_dead_ones_stop_and_can_be_sent_again(store: Store) -> None:
     assert row["slack_ts"] == "1.2"
 
 
-def test_retention_takes_decisions_with_scores_and_alerts_with_hours(store: Store) -> None:
+def test_retention_takes_decisions_with_scores_and_keeps_alerts_for_years(store: Store) -> None:
     (one,) = add(store, "One")
-    for days in (0, 61, 731):
+    ana, now = Person("local", "Ana"), datetime.now(UTC)
+    for days in (0, 61, 1826):
         at = T - days * 24 * HOUR
         store.save_scores(
             at, *score_frames([one], at, hours=1), decided=decided(new_alert(one, f"a{days}"), entity=one)
         )
+    for row in store.alert_rows():
+        actions.vote(store, row["id"], ana, now - 3 * 24 * HOUR, useful=True, once="old")
+        actions.assign(store, row["id"], ana, now, who="Sam", once="new")
     gone = store.prune(T, RETENTION)
-    assert (gone["decision"], gone["alert"], gone["delivery"]) == (2, 1, 1)
+    assert [gone[table] for table in ("decision", "alert", "delivery", "assignment", "vote")] == [2, 1, 1, 1, 1]
+    assert gone["once"] == 3

@@ -19,7 +19,9 @@ from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, 
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-RETENTION = Retention(mentions_days=90, hourly_days=730, scores_days=60, audit_days=30, recordings_days=90)
+RETENTION = Retention(
+    mentions_days=90, hourly_days=730, scores_days=60, audit_days=30, alerts_days=1825, recordings_days=90
+)
 
 
 def rows(store: Store, statement: str) -> list[tuple[Any, ...]]:
@@ -113,8 +115,10 @@ def test_prune_keeps_what_it_should(store: Store) -> None:
         store.save_scores(at, *score_frames(ids, at, hours=1))
     store.mute(ids[0], "ana")
     gone = store.prune(T, RETENTION)
-    assert gone == {"sighting": 4, "mention": 2, "candidate": 4, "item": 2, "hourly": 1, "score_hour": 1, "coverage": 1,
-                    "score": 2, "score_poll": 2, "decision": 0, "delivery": 0, "alert": 0, "poll": 3}  # fmt: skip
+    assert {table: count for table, count in gone.items() if count} == {
+        "sighting": 4, "mention": 2, "candidate": 4, "item": 2, "hourly": 1, "score_hour": 1, "coverage": 1, "score": 2,
+        "score_poll": 2, "poll": 3,
+    }  # fmt: skip
     assert rows(store, "SELECT item_id FROM item ORDER BY 1") == [("q",), ("q0",), ("q40",), ("q9",)]
     assert rows(store, "SELECT canonical FROM candidate ORDER BY 1") == [("name 0",), ("still seen",)]
     assert rows(store, "SELECT count(*) FROM audit") == [(1,)]
