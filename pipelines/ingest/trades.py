@@ -24,7 +24,15 @@ import nh3
 from defusedxml.ElementTree import fromstring
 
 from pipelines import settings as config
-from pipelines.errors import RateLimitedError, ShapeChangedError, SourceError, TransientError
+from pipelines.errors import (
+    FieldsMissingError,
+    PermanentError,
+    RateLimitedError,
+    ShapeChangedError,
+    SourceError,
+    TransientError,
+)
+from pipelines.ingest.apart import parsed
 from pipelines.ingest.clean import clean_time, items_frame, read_time
 from pipelines.ingest.feeds import covered_from, none_read
 from pipelines.ingest.guard import place
@@ -35,6 +43,8 @@ from pipelines.model import FeedReport, FetchResult, Outcome
 SOURCE = "trades"
 FULL_EVERY = timedelta(hours=6)
 """A conditional request is answered "unchanged" at most this long before the whole feed is read again."""
+
+MAX_BAD_SHARE, MIN_ROWS_TO_JUDGE = 0.2, 5
 
 
 @dataclass(frozen=True)
@@ -127,11 +137,20 @@ class TradesSource:
 
     async def _parse(self, reply: Reply, name: str, now: datetime, deadline_s: float) -> _Read:
         content_type = reply.headers.get("content-type", "")
-        work = asyncio.to_thread(parse_feed, reply.body, content_type, reply.url, name)
         try:
-            rows = await asyncio.wait_for(work, deadline_s)
+            rows = await parsed(
+                len(reply.body),
+                deadline_s,
+                parse_feed,
+                reply.body,
+                content_type,
+                reply.url,
+                name,
+            )
         except TimeoutError:
             raise TransientError(SOURCE, f"{name}: the feed takes too long to read; refused") from None
+        except MemoryError:
+            raise PermanentError(SOURCE, f"{name}: the feed takes too much memory to read; refused") from None
         cut = max(len(rows) - self._settings.max_items, 0)
         times = [moment for row in rows if (moment := clean_time(row["published_at"], now)[0])]
         rows = rows[: self._settings.max_items]
@@ -143,18 +162,28 @@ def parse_feed(body: bytes, content_type: str, url: str, name: str) -> list[dict
     """The entries of a feed as rows for :func:`pipelines.ingest.clean.items_frame`, in the feed's order.
 
     Malformed XML gives what can still be read. Raises :class:`ShapeChangedError` for a document with entity
-    declarations, or with neither a channel nor an entry.
+    declarations, or with neither a channel nor an entry, :class:`FieldsMissingError` where too many entries lack
+    their title or link.
     """
     _refuse_entities(body, name)
-    # a file object, never text: feedparser would fetch or open a string that looks like an address or a path
-    parsed = feedparser.parse(
-        io.BytesIO(body), response_headers={"content-type": content_type, "content-location": url}
-    )  # fmt: skip
-    entries: Sequence[Mapping[str, Any]] = parsed.entries
-    if not entries and not parsed.version:
+    headers = {"content-type": content_type, "content-location": url}
+    try:
+        # a file object, never text: feedparser would fetch or open a string that looks like an address or a path
+        read = feedparser.parse(io.BytesIO(body), response_headers=headers)
+    # it lets ValueError, UnicodeDecodeError and others of its parsers through
+    except Exception as error:  # noqa: BLE001
+        message = f"unexpected page: {name} sent what no feed reader understands ({type(error).__name__})"
+        raise ShapeChangedError(SOURCE, message, sample=body[:2000].decode("utf-8", "replace")) from None
+    entries: Sequence[Mapping[str, Any]] = read.get("entries") or []
+    if not entries and not read.get("version"):
         message = f"unexpected page: {name} sent no feed"
         raise ShapeChangedError(SOURCE, message, sample=body[:2000].decode("utf-8", "replace"))
-    return [_row(entry, name) for entry in entries]
+    rows = [_row(entry, name) for entry in entries]
+    bare = sum(not row["title"] or not row["url"] for row in rows)
+    if len(rows) >= MIN_ROWS_TO_JUDGE and bare > MAX_BAD_SHARE * len(rows):
+        message = f"shape changed: {bare} of {len(rows)} entries of {name} have no title or no link"
+        raise FieldsMissingError(SOURCE, message, sample=" | ".join(str(sorted(entry)) for entry in entries[:3]))
+    return rows
 
 
 def _refuse_entities(body: bytes, name: str) -> None:
@@ -169,8 +198,8 @@ def _refuse_entities(body: bytes, name: str) -> None:
 
 def _row(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
     title, link = plain_text(entry.get("title")), entry.get("link")
-    # published only when the feed says so: a time of editing would make an old story look new
-    moment = entry.get("published_parsed") or entry.get("updated_parsed")
+    # as plain dict: feedparser's own lookup answers "updated" with what "published" holds, and warns
+    moment = dict(entry).get("published_parsed") or dict(entry).get("updated_parsed")
     return {
         "item_id": entry.get("id") or _digest(link, title),
         "feed": name,

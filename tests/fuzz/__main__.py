@@ -1,0 +1,67 @@
+"""``python -m tests.fuzz [--inputs N] [--seed S] [--target NAME] [--atheris]``: throw changed inputs at every parser.
+
+Prints per target: inputs, inputs a second, how many were refused in words, the slowest, and the memory at the end. A crash
+or an input slower than the limit is kept in ``var/fuzz`` and ends the run with status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from tests.fuzz.run import Finding, Tally, fuzz
+from tests.fuzz.targets import ACCEPTED, TARGETS
+
+
+def main() -> int:
+    """Run; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs in all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", help="only the target of this name")
+    parser.add_argument(
+        "--atheris", action="store_true", help="guided by coverage (pip install atheris); needs --target"
+    )
+    asked = parser.parse_args()
+    chosen = [target for target in TARGETS if asked.target in (None, target.name)]
+    if not chosen:
+        print("no such target:", ", ".join(target.name for target in TARGETS))
+        return 2
+    if asked.atheris:
+        return _guided(chosen[0].name, asked.inputs)
+    whole = sum(target.share for target in chosen)
+    findings: list[Finding] = []
+    total = 0
+    print(Tally.head())
+    for target in chosen:
+        tally = fuzz(target, max(1, round(asked.inputs * target.share / whole)), asked.seed)
+        total += tally.inputs
+        findings += tally.findings
+        print(tally.line(), flush=True)
+    print(f"{total} inputs, {len(findings)} findings")
+    for finding in findings:
+        print("  ", finding.keep(Path("var/fuzz")))
+    return 1 if findings else 0
+
+
+def _guided(name: str, inputs: int) -> int:
+    atheris = importlib.import_module("atheris")  # an optional tool, not a dependency
+
+    (target,) = [target for target in TARGETS if target.name == name]
+
+    def one(data: bytes) -> None:
+        try:
+            target.run(data)
+        except ACCEPTED:
+            return
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], f"-atheris_runs={inputs}", "-max_len=60000", "-timeout=5", "-rss_limit_mb=4096"], one)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
