@@ -17,6 +17,7 @@ from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.follow import Follow
 from heatmap_app.jobs import Job
+from heatmap_app.follow_ups import follow_up_jobs
 from heatmap_app.kpi_job import kpi_job
 from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.reader import StoreReader
@@ -131,6 +132,7 @@ class Runtime:
             self.follow_job(),
             Job("upkeep", self._upkeep, every=lambda: 600.0, first_after=20.0, clock=SystemClock()),
             kpi_job(self),
+            *follow_up_jobs(self.settings, self.store),
         ]
         if self.deliverer is not None:
             upkeep.append(deliver_job(self.deliverer, self.store))

@@ -119,7 +119,7 @@ def card_body(key: str, card: Card, alert: Mapping[str, Any] | None, public_url:
     about = {
         "id": card.alert_id, "name": payload.get("name"), "slug": payload.get("slug"),
         "at": alert["at"].astimezone(UTC).isoformat() if alert else None, "why": alert["why"] if alert else None,
-        "url": f"{base}/alerts" if base else None,
+        "url": f"{base}/alerts/{card.alert_id}" if base else None,
     }  # fmt: skip
     return {
         "id": key, "mode": key.split("-")[1], "created_at": card.at.astimezone(UTC).isoformat(),
