@@ -14,7 +14,10 @@ from starlette.requests import Request
 
 from heatmap_app.escape import escape, safe_url
 from heatmap_app.pages.shell import asset
+from heatmap_app.pages.words import Times
+from heatmap_app.reader import StoreReader
 from heatmap_app.users import user_of
+from heatmap_app.web.strip import strip_of
 from pipelines.settings import ROOT
 
 TEMPLATES = ROOT / "assets" / "templates"
@@ -56,7 +59,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     reader = getattr(request.app.state, "reader", None)
     html = environment().get_template(template).render(
         user=user_of(request), path=request.url.path, mode=getattr(reader, "mode", ""), at=lambda t: local(t, zone),
-        zone_name=str(zone), **values,
+        zone_name=str(zone), strip=strip_of(reader, Times(zone)) if isinstance(reader, StoreReader) else [], **values,
     )  # fmt: skip
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from heatmap_app.web import alerts, kpis
+from heatmap_app import api_audit
+from heatmap_app.web import alerts, kpis, sources
 
-ROUTERS: tuple[APIRouter, ...] = (alerts.router, kpis.router)
+ROUTERS: tuple[APIRouter, ...] = (alerts.router, kpis.router, sources.router, api_audit.router)
