@@ -8,8 +8,10 @@ JSON, never pickles, and whoever reads one checks it: what lies in Redis may hav
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
+import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -21,8 +23,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-
-from pipelines.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -229,8 +229,13 @@ class RedisCache:
     async def aclose(self) -> None:
         """Close the connections."""
         client, self._cashews = self._cashews, None
-        if client is not None:
-            await self._quietly(client.close)
+        if client is None:
+            return
+        with warnings.catch_warnings(), contextlib.suppress(CacheBackendInteractionError, RedisError, OSError):
+            # cashews closes redis by a name that redis has since renamed
+            warnings.simplefilter("ignore", DeprecationWarning)
+            async with asyncio.timeout(LIMIT_S):
+                await client.close()
 
     async def _quietly(self, call: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -249,12 +254,3 @@ class RedisCache:
                 wait_for_connection_timeout=LIMIT_S, **redis_options(),
             )  # fmt: skip
         return self._cashews
-
-
-def make_cache(settings: Settings, schema: str) -> RedisCache | MemoryCache:
-    """The cache of settings: Redis where an address is set, else this process. Connects to nothing yet.
-
-    ``schema`` keeps live and demo values apart.
-    """
-    url = settings.redis_url.get_secret_value()
-    return RedisCache(url, f"et-heatmap:{schema}") if url else MemoryCache()

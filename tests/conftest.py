@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.store import Store
 from tests.postgres import embedded_server, need_server, ordinary_server
+from tests.redis_server import RedisServer, need_redis, redis_server
 
 Backend = Literal["embedded", "server"]
 
@@ -55,3 +56,20 @@ def embedded_store(embedded_url: str) -> Iterator[Store]:
     """An empty, upgraded store on the embedded server only: for tests that are not about the store."""
     with emptied(embedded_url, "demo") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def session_redis() -> Iterator[RedisServer]:
+    with redis_server(need_redis()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_running(session_redis: RedisServer) -> RedisServer:
+    """A running, empty Redis. A test that kills it leaves it dead; the next one gets it back."""
+    if session_redis.process is None:
+        session_redis.start()
+    with session_redis.client() as client:
+        client.config_set("maxmemory", 0)
+        client.flushall()
+    return session_redis
