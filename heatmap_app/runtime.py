@@ -16,8 +16,8 @@ from heatmap_app.driving import Drive, open_demo
 from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.follow import Follow
-from heatmap_app.jobs import Job
 from heatmap_app.follow_ups import follow_up_jobs
+from heatmap_app.jobs import Job
 from heatmap_app.kpi_job import kpi_job
 from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.reader import StoreReader
