@@ -34,8 +34,8 @@ def follow_up_jobs(settings: Settings, store: Store) -> list[Job]:
         promos = Deliverer(store.promo_box, bot, SystemClock(), make=make_promo)
         editor = Editor(store, bot, SystemClock(), settings.public_url, buttons=buttons)
         jobs += [
-            _job("teases", promos.step, store.promo_box.counts, "teases"),
-            _job("edits", editor.step, dict, "messages"),
+            _job("promos", promos.step, store.promo_box.counts, "teases"),
+            _job("edit messages", editor.step, dict, "messages"),
         ]
     return jobs
 

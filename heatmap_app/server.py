@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from panel.io.fastapi import add_applications
 
-from heatmap_app import api, problems
+from heatmap_app import api, api_writes, problems
 from heatmap_app.auth import routes as sign_in
 from heatmap_app.auth.checks import check_auth, notice
 from heatmap_app.auth.door import Door
@@ -85,6 +85,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
 
     def acted() -> None:
         runtime.events.publish("action", {"mode": runtime.mode})
+        runtime.board.publish()
         for name in MESSAGE_JOBS & jobs.jobs.keys():
             jobs.jobs[name].wake.set()
 
@@ -111,11 +112,12 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         version=VERSION, lifespan=lifespan, redoc_url=None,
     )  # fmt: skip
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
-    app.state.runtime, app.state.slack_app = runtime, slack
+    app.state.runtime, app.state.slack_app, app.state.acted = runtime, slack, acted
     app.state.database = runtime.database_state
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
+    app.include_router(api_writes.router)
     door = Door(runtime.settings, place_of(runtime.settings, port))
     app.state.door = door
     app.include_router(sign_in.router(door, runtime.settings))
