@@ -118,9 +118,10 @@ def _lead_words(day: KpiDay) -> str:
 def _day(day: KpiDay) -> dict[str, Any]:
     """A day's head line and its alerts."""
     lead, useful, false = day.lead, day.usefulness, day.false_positive_rate
+    none = "no trade story yet" if lead.open else "never covered"
     return {
         "day": day.day, "alerts": day.alerts, "count": _many(len(day.alerts), "alert"),
-        "lead": f"lead {words.lead(lead.median)} (n {lead.n})" if lead.n else "no lead yet",
+        "lead": f"lead {words.lead(lead.median)} (n {lead.n})" if lead.n else none,
         "useful": f"useful {useful.useful} of {useful.n}" if useful.n else "no vote",
         "false": f"false {false.false} of {false.n}" if false.n else "not checked",
     }  # fmt: skip
