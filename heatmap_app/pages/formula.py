@@ -48,7 +48,7 @@ def why(item: HeatItem, settings: Settings, times: Times) -> Html:
         "div",
         _velocity(item, settings),
         _fold("spread", "Spread", f"{item.spread_count}/3", where),
-        _fold("affect", "Affect", plain(item.affect), *_affect(item.affect_parts)),
+        _fold("affect", "Affect", plain(item.affect), *affect_words(item.affect_parts)),
         _fold(
             "freshness", "Freshness", f"× {plain(decay, 3)}",
             f"Its 7-day peak was at {peak}, {since} h before this score: exp(−{since}/{settings.heat.decay_hours:g}).",
@@ -73,13 +73,14 @@ def _velocity(item: HeatItem, settings: Settings) -> Html:
     platforms = [_platform(name, score, settings) for name, score in item.platforms.items()]
     return tag(
         "section",
-        tag("h4", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", _combined(item, settings))),
+        tag("h4", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", combined(item, settings))),
         platforms or tag("p", "No platform has mentioned it in the last 7 days.", class_="quiet"),
         id="why-velocity", class_="velocity", tabindex="-1",
     )  # fmt: skip
 
 
-def _combined(item: HeatItem, settings: Settings) -> str:
+def combined(item: HeatItem, settings: Settings) -> str:
+    """How the platforms' velocities became one: ``(3.1 + 2.4) / √2``; empty for one platform."""
     scores = [score.z for score in item.platforms.values()]
     if len(scores) < 2:
         return ""
@@ -93,14 +94,15 @@ def _platform(name: str, score: PlatformScore, settings: Settings) -> Html:
     return tag(
         "details",
         tag("summary", sentence(name, score, settings)),
-        tag("p", _z_words(score, settings), class_="math"),
+        tag("p", z_words(score, settings), class_="math"),
         _windows(score, settings),
         data_key=f"platform-{name}",
         class_=f"platform {name}",
     )
 
 
-def _z_words(score: PlatformScore, settings: Settings) -> str:
+def z_words(score: PlatformScore, settings: Settings) -> str:
+    """One platform's velocity, worked out in numbers."""
     x, mu, s, u = plain(score.x), plain(score.mu), plain(score.s), f"{score.noise_unit:g}"
     if settings.velocity.method == "plain":
         text = f"z = (x − μ) / s = ({x} − {mu}) / {s} = {signed(score.z, 2)}"
@@ -130,7 +132,8 @@ def _windows(score: PlatformScore, settings: Settings) -> Html | None:
     return tag("ol", chips, class_="windows", aria_label="Baseline windows, newest first")
 
 
-def _affect(parts: dict[str, float]) -> Iterator[str]:
+def affect_words(parts: dict[str, float]) -> Iterator[str]:
+    """What the affect is made of, in a sentence."""
     n = int(parts.get("n_text", 0))
     if n == 0:
         yield "No mention in the window has text to read, so affect is 0."

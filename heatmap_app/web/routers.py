@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from heatmap_app import api_audit
-from heatmap_app.web import alerts, kpis, sources
+from heatmap_app import api_audit, metrics
+from heatmap_app.web import alerts, kpis, research, sources
 
-ROUTERS: tuple[APIRouter, ...] = (alerts.router, kpis.router, sources.router, api_audit.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    alerts.router,
+    kpis.router,
+    research.router,
+    sources.router,
+    api_audit.router,
+    metrics.router,
+)

@@ -27,7 +27,7 @@ TRADES_BEFORE, TRADES_AFTER = timedelta(hours=48), timedelta(hours=72)
 """Trade items that count as an alert's story (SCORING 6)."""
 NOT_AS_OF = (
     "Engagement is as last seen, and volumes per hour are as known today.",
-    "Names, domain and where the name came from are as they are today.",
+    "Names, domain, settings, the sources' health and where the name came from are as they are today.",
     "Trade stories after the alert are listed too: they are how its lead is known.",
 )
 
