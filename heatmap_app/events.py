@@ -14,6 +14,9 @@ class Events:
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[tuple[str, dict[str, Any]]]] = set()
 
+    def __len__(self) -> int:
+        return len(self._queues)
+
     def subscribe(self) -> asyncio.Queue[tuple[str, dict[str, Any]]]:
         """A queue of (event name, data) from now on."""
         queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(QUEUE_LIMIT)

@@ -29,6 +29,7 @@ from heatmap_app.auth.door import Door
 from heatmap_app.auth.gate import Gate
 from heatmap_app.auth.place import place_of
 from heatmap_app.jobs import Schedule
+from heatmap_app.metrics import Metrics
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
 from heatmap_app.runtime import Runtime
@@ -97,10 +98,12 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         if schedule:
             slack.start()
         heartbeat = asyncio.create_task(runtime.board.keep_fresh(HEARTBEAT_S))
+        watching = asyncio.create_task(app.state.metrics.lag.watch())
         try:
             yield
         finally:
             heartbeat.cancel()
+            watching.cancel()
             runtime.events.close()
             await slack.stop()
             await jobs.stop()
@@ -113,7 +116,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     )  # fmt: skip
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
     app.state.runtime, app.state.slack_app, app.state.acted = runtime, slack, acted
-    app.state.database = runtime.database_state
+    app.state.database, app.state.metrics = runtime.database_state, Metrics(runtime, jobs)
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)

@@ -9,6 +9,7 @@ from pipelines.store import migrate
 from pipelines.store.boards import Boards
 from pipelines.store.catalogue import Catalogue
 from pipelines.store.compliance import Compliance
+from pipelines.store.counts import Counts
 from pipelines.store.decisions import Decisions
 from pipelines.store.deliveries import Deliveries
 from pipelines.store.details import Details
@@ -32,7 +33,7 @@ from pipelines.store.upkeep import Upkeep
 
 
 class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Posts, Outcomes,
-            Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors):  # fmt: skip
+            Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors, Counts):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.
