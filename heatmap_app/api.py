@@ -194,7 +194,7 @@ def alerts(
 
 @router.get("/alerts/{number}", summary="One alert")
 def alert(reader: Store, number: Annotated[int, PathParameter(ge=1, le=2**62)]) -> dict[str, Any]:
-    """Its numbers, receipts and delivery."""
+    """Its numbers, receipts and delivery, what people did with it (``activity``), and its action ``package``."""
     found = reader.alert(number)
     if found is None:
         raise HTTPException(404, f"There is no alert {number}; /api/v1/alerts lists them")

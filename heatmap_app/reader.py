@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from heatmap_app.pages.reader import Filters
 from pipelines import read
+from pipelines.alert.actions_words import state_of_card
 from pipelines.clock import Clock, SystemClock
 from pipelines.errors import StoreError
 from pipelines.outbox import SLACK
@@ -75,8 +76,13 @@ class StoreReader:
         return self.store.alert_rows(limit=limit, before=before)
 
     def alert(self, number: int) -> dict[str, Any] | None:
-        """One alert; None for an unknown number."""
-        return self.store.alert_row(number)
+        """One alert with what people did and its action package; None for an unknown number."""
+        row, did = self.store.alert_row(number), self.store.alert_activity(number)
+        if row is None or did is None:
+            return None
+        shown = asdict(state_of_card(did))
+        shown["votes"].pop("by")  # who voted how is the voters' own
+        return {**row, "activity": shown, "package": row["payload"].get("package")}
 
     def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
         """Fetches, newest first."""
