@@ -122,6 +122,8 @@ class Guard:
         if following is None:
             return 0.0 if first else policy.poll_seconds
         longest = max(pace.interval_s(seat.state.pace, policy.poll_seconds), policy.rules.floor_s)
+        if seat.state.paused_until is not None:
+            longest = max(longest, LONGEST_PAUSE.total_seconds())
         longest = pace.spread_s(longest, 1.0)
         return min(max((following - now).total_seconds(), 0.0), longest)
 
