@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
 from heatmap_app.cli_common import JsonOption, opened_store, print_json, rfc3339, say, table
 from heatmap_app.cli_entities import actor
 from heatmap_app.cli_package import package_lines
+from pipelines.alert import actions
 from pipelines.clock import SystemClock
 from pipelines.errors import InputError
 from pipelines.outbox import SLACK
+from pipelines.people import Person
 from pipelines.read import why as read_why
 from pipelines.settings import load_settings
 from pipelines.store.store import Store
 
-alerts = typer.Typer(help="Alerts: list, show, resend, and why one did or did not fire.", no_args_is_help=True)
+alerts = typer.Typer(
+    help="Alerts: list, show, resend, mark as fault, and why one did or did not fire.", no_args_is_help=True
+)
 Number = Annotated[int, typer.Argument(help="The alert's number; `heatmap alerts list` shows them.")]
 
 
@@ -94,6 +99,17 @@ def resend(number: Number) -> None:
     with opened_store() as store:
         store.resend_alert(number, SLACK, SystemClock().now(), actor())
     say(f"alert {number} goes out again")
+
+
+@alerts.command("fault")
+def fault(number: Number, undo: Annotated[bool, typer.Option("--undo", help="Take the mark back.")] = False) -> None:
+    """Mark an alert as made by a fault of a source: it counts in no rate."""
+    person = Person(actor(), actor().removeprefix("cli:"))
+    with opened_store() as store:
+        done = actions.mark_source_fault(
+            store, number, person, SystemClock().now(), fault=not undo, once=f"cli {uuid4()}"
+        )  # fmt: skip
+    say(done.line)
 
 
 def slug_of(store: Store, name: str) -> str:
