@@ -11,9 +11,11 @@ import typer
 
 from heatmap_app.cli_alerts import alerts
 from heatmap_app.cli_data import data
+from heatmap_app.cli_database import database
 from heatmap_app.cli_entities import entities
 from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
+from heatmap_app.cli_users import users
 from heatmap_app.logs import configure
 from pipelines.errors import HeatmapError
 
@@ -28,7 +30,9 @@ data(app)
 app.add_typer(entities, name="entities")
 app.add_typer(alerts, name="alerts")
 app.command("kpis")(kpis)
+database(db)
 app.add_typer(db, name="db")
+app.add_typer(users, name="users")
 
 
 def main() -> None:

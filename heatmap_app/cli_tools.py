@@ -140,6 +140,8 @@ def prune(as_json: JsonOption = False) -> None:
     settings = load_settings()
     with opened_store(settings) as store:
         gone = store.prune(SystemClock().now(), settings.retention)
+        for name in sorted(store.append_only()):
+            say(f"{name}: kept. This database user may only add to it; prune as et_owner (docs/database.md)")
     if as_json:
         print_json(gone)
     else:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy import text
 
+from pipelines.store.backup import Manifest, Progress, backup, schemas_there
 from pipelines.store.base import Part
 from pipelines.store.engine import PAGES, Trouble
 from pipelines.store.lease import Lease
+from pipelines.store.restore import restore
 
+SCHEMAS = ("live", "demo", "replay")
+ROLES = Path(__file__).with_name("roles.sql")
 SKEW_LIMIT_S = 300.0
 """Seconds between this machine's clock and the database's from which a person is told."""
 
@@ -42,6 +48,25 @@ class Facts(Part):
     def lease(self) -> Lease:
         """The right to schedule for this schema; not asked for yet."""
         return Lease(self._db)
+
+    def backup(
+        self, path: Path, schemas: Sequence[str] | None = None, told: Progress = lambda _t, _n: None
+    ) -> Manifest:
+        """Write ``schemas`` (default: all of :data:`SCHEMAS` that are there) to ``path``; see ``pipelines.store.backup``."""
+        return backup(self._db, schemas or schemas_there(self._db, SCHEMAS), path, told)
+
+    def restore(
+        self, path: Path, schemas: Sequence[str] | None = None, *, force: bool = False,
+        told: Progress = lambda _t, _n: None,
+    ) -> Manifest:  # fmt: skip
+        """Put what ``path`` holds into the database; see ``pipelines.store.restore``."""
+        return restore(self._db, path, schemas, force=force, told=told)
+
+    def grant_roles(self) -> None:
+        """Make the three roles and give each what it may do in this schema; see ``roles.sql``. Raises
+        :class:`StoreError` where the database user may not."""
+        with self._db.writing() as connection:
+            connection.exec_driver_sql(ROLES.read_text(encoding="utf-8"))
 
     @property
     def trouble(self) -> Trouble | None:
