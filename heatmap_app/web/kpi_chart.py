@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 WIDTH, HEIGHT = 340, 150
-LEFT, RIGHT, TOP, BOTTOM = 38, 334, 16, 126
+LEFT, RIGHT, TOP, BOTTOM = 38, 304, 16, 126
 MOST_LEAD, LEAST_LEAD = 24.0, -12.0
 """A lead of three days must not press the target line to the floor; beyond these hours the band ends at the edge."""
 
@@ -73,7 +73,7 @@ def lead_chart(label: str, points: Sequence[Point], days: int, last: date, targe
     ticks = [(0.0, "0 h"), (top, f"{top:.0f} h")]
     if floor < 0:
         ticks.append((floor, f"{floor:.0f} h".replace("-", "−")))
-    targets = ((target, f"target {target:g} h"), (stretch, f"stretch {stretch:g} h"))
+    targets = ((target, f"{target:g} h"), (stretch, f"{stretch:g} h"))
     return _chart(label, points, days, last, (floor, top), ticks, targets)
 
 

@@ -47,11 +47,11 @@ def charts(view: KpiView) -> dict[str, Chart]:
         "lead": lead_chart("Median lead, hours, by day", leads, view.days, last, lead.target, lead.stretch),
         "useful": share_chart(
             "Useful votes, share by day", _points(view, part_name="usefulness"), view.days, last, useful.target,
-            f"target {words.pct(useful.target)} or more",
+            words.pct(useful.target),
         ),
         "false": share_chart(
             "False alerts, share by day", _points(view, part_name="false_positive_rate"), view.days, last, false.target,
-            f"target {words.pct(false.target)} or less",
+            words.pct(false.target),
         ),
     }  # fmt: skip
 
