@@ -71,9 +71,11 @@ def why(rig: Rig, poll_seconds: float = 600.0) -> str:
 
 def row(result: FetchResult, **more: Any) -> dict[str, Any]:
     """``result`` as ``Store.last_fetches`` gives it."""
-    kept = {"at": result.at, "outcome": result.outcome.value, "items": result.items.height, "detail": result.detail,
-            "retry_after_s": result.retry_after_s, "feeds": [], "success_at": None, "success_items": 0,
-            "bad_since": result.at, "empties": 0}  # fmt: skip
+    kept: dict[str, Any] = {
+        "at": result.at, "outcome": result.outcome.value, "items": result.items.height, "detail": result.detail,
+        "retry_after_s": result.retry_after_s, "feeds": [], "success_at": None, "success_items": 0,
+        "bad_since": result.at, "empties": 0,
+    }  # fmt: skip
     return kept | more
 
 
