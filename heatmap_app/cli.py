@@ -12,6 +12,7 @@ import typer
 from heatmap_app.cli_alerts import alerts
 from heatmap_app.cli_data import data
 from heatmap_app.cli_database import database
+from heatmap_app.cli_doctor import doctor
 from heatmap_app.cli_entities import entities
 from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
@@ -30,6 +31,7 @@ data(app)
 app.add_typer(entities, name="entities")
 app.add_typer(alerts, name="alerts")
 app.command("kpis")(kpis)
+app.command("doctor")(doctor)
 database(db)
 app.add_typer(db, name="db")
 app.add_typer(users, name="users")

@@ -156,11 +156,16 @@ class Apify:
 
     async def quota_resets(self) -> datetime | None:
         """When the account's billing cycle ends, or None when that cannot be told."""
-        with suppress(SourceError), self._plain_errors():
+        with suppress(SourceError):
+            return await self.account()
+        return None
+
+    async def account(self) -> datetime:
+        """When the account's billing cycle ends: a question that costs nothing and shows whether the token is taken."""
+        with self._plain_errors():
             limits = await self._starter.user().limits()
             end: datetime = limits.monthly_usage_cycle.end_at
             return end.astimezone(UTC)
-        return None
 
     def _client(self, retries: int) -> ApifyClientAsync:
         limit = timedelta(seconds=self._settings.timeout_seconds)

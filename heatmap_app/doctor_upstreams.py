@@ -1,0 +1,132 @@
+"""The doctor's questions to the outside: each source, Slack, the rundown and the writer, each by one cheap real call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from heatmap_app.doctor import Ask, Check
+from heatmap_app.setup_facts import LOST_BY_WEBHOOK, setup_facts
+from heatmap_app.writer_http import build_writer
+from pipelines.clock import SystemClock
+from pipelines.errors import PermanentError, RateLimitedError, SourceError
+from pipelines.ingest.fetching import Guard
+from pipelines.ingest.guarding import build_guard
+from pipelines.ingest.http import Http
+from pipelines.ingest.run import poll
+from pipelines.ingest.source import Source, build_sources
+from pipelines.ingest.state import MemoryState
+from pipelines.model import FetchResult, Outcome
+from pipelines.outgoing import fault_of
+from pipelines.settings import Settings
+
+SCHEMA = "doctor"
+FETCHED = (Outcome.OK, Outcome.EMPTY, Outcome.NOT_MODIFIED, Outcome.CACHE_HIT)
+SECONDS = 10.0
+MAX_BYTES = 1_000_000
+
+
+def upstream_checks(settings: Settings) -> dict[str, Ask]:
+    """One check a source, then Slack, the rundown and the writer."""
+    small = _cheap(settings)
+    return {
+        "reddit": lambda: check_source(small, "reddit"), "trends": lambda: check_source(small, "trends"),
+        "tiktok": lambda: check_tiktok(settings), "trades": lambda: check_source(small, "trades"),
+        "slack": lambda: asyncio.to_thread(check_slack, settings), "rundown": lambda: check_rundown(settings),
+        "writer": lambda: asyncio.to_thread(check_writer, settings),
+    }  # fmt: skip
+
+
+def _cheap(settings: Settings) -> Settings:
+    """The same settings, with one short Reddit listing and patience for one try."""
+    reddit = settings.reddit.model_copy(
+        update={"feeds": settings.reddit.feeds[:1], "limit": 5, "attempts": 1, "deadline_seconds": 25.0}
+    )
+    once = {"attempts": 1, "deadline_seconds": 25.0}
+    trends, trades = settings.trends.model_copy(update=once), settings.trades.model_copy(update=once)
+    return settings.model_copy(update={"reddit": reddit, "trends": trends, "trades": trades})
+
+
+async def check_source(settings: Settings, name: str) -> Check:
+    """Ask a source once, through the guard, keeping nothing of the answer."""
+    clock = SystemClock()
+    async with Http(clock) as http:
+        source: Source = build_sources(settings, http, MemoryState())[name]
+        if (missing := source.missing()) != ():
+            return Check(name, "missing", f"not configured. Set {' and '.join(missing)}")
+        guard: Guard = build_guard(settings, MemoryState(), SCHEMA)
+        try:
+            (result,) = await poll({name: source}, clock.now(), guard=guard, force=True)
+        finally:
+            await guard.aclose()
+    return _judge(name, result)
+
+
+def _judge(name: str, result: FetchResult) -> Check:
+    """What a poll's outcome says about the set-up. Pure."""
+    bad = [f"{report.feed}: {report.detail}" for report in result.feeds if report.outcome is Outcome.FAILED]
+    if result.outcome in FETCHED and not bad:
+        return Check(name, "ok", f"answers: {result.items.height} items in {result.ms} ms")
+    if result.outcome is Outcome.THROTTLED:
+        return Check(name, "ok", f"answers, but {result.detail}; nothing to do")
+    if result.outcome is Outcome.NOT_CONFIGURED:
+        return Check(name, "missing", result.detail)
+    return Check(name, "wrong", "; ".join(bad) or result.detail or str(result.outcome))
+
+
+async def check_tiktok(settings: Settings) -> Check:
+    """Whether Apify takes the token; starts no run, which would cost money."""
+    if not settings.tiktok.token.get_secret_value():
+        return Check("tiktok", "missing", "not configured. Set HEATMAP_TIKTOK__TOKEN to an Apify token")
+    from pipelines.ingest.tiktok_client import Apify  # a second to import: only where there is a token
+
+    try:
+        end = await Apify(settings.tiktok).account()
+    except SourceError as error:
+        return Check("tiktok", "wrong", error.message)
+    return Check("tiktok", "ok", f"Apify takes the token; its billing cycle ends {end:%d %b}")
+
+
+def check_slack(settings: Settings) -> Check:
+    """Whether alerts can reach Slack: token, scopes and channel; of a webhook only that it is set."""
+    how = next(fact for fact in setup_facts(settings) if fact.name == "Slack")
+    slack = settings.slack
+    token = slack.bot_token.get_secret_value()
+    if how.standing != "ok":
+        return Check("slack", "missing", f"{how.line} Set {' and '.join(how.variables)}")
+    if not (token and slack.channel):
+        if (fault := fault_of(slack.webhook_url.get_secret_value())) is not None:
+            return Check("slack", "wrong", f"HEATMAP_SLACK__WEBHOOK_URL {fault}")
+        return Check("slack", "ok", f"a webhook is set (not tried: it would post). Lost: {'; '.join(LOST_BY_WEBHOOK)}")
+    from heatmap_app.doctor_slack import ask_slack
+
+    return ask_slack(settings)
+
+
+async def check_rundown(settings: Settings) -> Check:
+    """Whether something answers at the rundown address; no card is posted."""
+    url = settings.slack.rundown_url
+    if not url:
+        return Check("rundown", "missing", "cards are kept here and posted nowhere; set HEATMAP_SLACK__RUNDOWN_URL")
+    if (fault := fault_of(url, settings.outgoing.http_hosts)) is not None:
+        return Check("rundown", "wrong", f"HEATMAP_SLACK__RUNDOWN_URL {fault}")
+    async with Http(SystemClock()) as http:
+        try:
+            await http.get("rundown", url, max_bytes=MAX_BYTES, deadline_s=SECONDS, accept=())
+        except SourceError as error:
+            if error.status is None:
+                return Check("rundown", "wrong", f"{error.message}; check HEATMAP_SLACK__RUNDOWN_URL")
+    return Check("rundown", "ok", "something answers there (no card was posted)")
+
+
+def check_writer(settings: Settings) -> Check:
+    """Ask the writer for two letters."""
+    writer = build_writer(settings)
+    if writer is None:
+        return Check("writer", "missing", "off: packages are written by the templates; optional")
+    try:
+        writer("Answer with the word ok.")
+    except (PermanentError, RateLimitedError) as error:
+        return Check("writer", "wrong", error.message)
+    except SourceError as error:
+        return Check("writer", "wrong", f"{error.message}; the templates' texts stand in")
+    return Check("writer", "ok", f"{settings.writer.model or 'it'} answers")
