@@ -86,7 +86,8 @@ class Slack:
 
     def told(self) -> list[str]:
         """What people were told, for their eyes only, in the order it came."""
-        return [said["blocks"][0]["text"]["text"] for said in [*self.answers, *self.whispers]]
+        said = sorted([*self.answers, *self.whispers], key=lambda one: float(one["at"]))
+        return [one["blocks"][0]["text"]["text"] for one in said]
 
     def trigger(self, age_s: float = 0.0) -> str:
         """A fresh trigger, or one that is ``age_s`` old already."""
@@ -187,7 +188,9 @@ class Slack:
     def _whisper(self, arguments: dict[str, Any]) -> Response:
         if arguments.get("user") not in USERS:
             return _no("user_not_in_channel")
-        self.whispers.append({key: arguments.get(key) for key in ("user", "text", "blocks")})
+        self.whispers.append(
+            {**{key: arguments.get(key) for key in ("user", "text", "blocks")}, "at": time.monotonic()}
+        )
         return JSONResponse({"ok": True, "message_ts": f"{time.time():.6f}"})
 
     def _history(self, arguments: dict[str, Any]) -> Response:
@@ -231,7 +234,7 @@ class Slack:
             if check(arguments):
                 return PlainTextResponse(check(arguments), 400)
             self._addresses[token] = (born, used + 1)
-            self.answers.append(arguments)
+            self.answers.append({**arguments, "at": time.monotonic()})
         return PlainTextResponse("ok")
 
     def accept(self, arguments: dict[str, Any]) -> dict[str, Any]:
