@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from heatmap_app import api_kpis
 from heatmap_app.pages.reader import Filters, Reader
+from heatmap_app.readiness import judge, look
 from pipelines.model import DEFAULT_DOMAINS, Domain
 from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
 
@@ -250,9 +251,6 @@ async def healthz() -> dict[str, str]:
 
 @health.get("/readyz", summary="Can it serve", responses={503: {"description": "Not ready; the body says why"}})
 def readyz(request: Request) -> JSONResponse:
-    """503 with the reason while the database is not open or has the wrong schema."""
-    reader: ApiReader | None = getattr(request.app.state, "reader", None)
-    reason = "starting" if reader is None else reader.ready()
-    return JSONResponse(
-        {"status": "not ready", "reason": reason} if reason else {"status": "ready"}, 503 if reason else 200
-    )
+    """503 with the reason while the database does not answer or has the wrong schema; else its part and what is stale."""
+    status, body = judge(look(request))
+    return JSONResponse(body, status)

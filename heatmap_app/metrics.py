@@ -36,6 +36,7 @@ from heatmap_app.runtime import Runtime
 from pipelines.errors import StoreError
 from pipelines.model import SOURCES, Outcome
 from pipelines.outbox import DeliveryState
+from pipelines.store.lease import Role
 from pipelines.view import SourceHealth
 
 log = structlog.get_logger(__name__)
@@ -154,6 +155,11 @@ class Now(Collector):
         yield _gauge("heatmap_event_loop_lag_seconds", "The loop's worst delay of the last minute", self._lag.worst)
         yield _gauge("heatmap_sessions", "Open heatmap and wall pages", len(runtime.board.hub))
         yield _gauge("heatmap_stream_listeners", "Open event streams", len(runtime.events))
+        state = runtime.database_state()
+        roles = {(role,): float(state.role == role) for role in Role}
+        yield _family("heatmap_role", "1 for the part this process plays", ("role",), roles)
+        yield _gauge("heatmap_buffered_polls", "Polls that wait in memory for the database", state.buffered)
+        yield _gauge("heatmap_dropped_polls", "Polls that did not fit while the database was away", state.dropped)
         yield from self._job_families()
         try:
             found = list(self._stored())

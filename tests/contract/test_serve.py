@@ -95,7 +95,8 @@ def test_an_entity_opens_down_to_its_links(demo: Running) -> None:
 
 def test_health_docs_and_csv(demo: Running) -> None:
     assert demo.get("/healthz").json == {"status": "ok"}
-    assert demo.get("/readyz").json == {"status": "ready"}
+    ready = demo.get("/readyz").json
+    assert (ready["status"], ready["role"], ready["stale"]) == ("ready", "leader", False)
     sources = demo.get("/api/v1/sources").json["items"]
     assert {row["source"] for row in sources} == {"reddit", "trends", "tiktok", "trades"}
     assert all(row["line"] for row in sources)
