@@ -167,7 +167,7 @@ class Runtime:
         reddit = self.world.sources.get("reddit")
         if not isinstance(reddit, RedditSource) or reddit.missing():
             return []
-        sweep = Sweep(self.store, reddit, self.refresh.recorder)
+        sweep = Sweep(self.store, reddit, self.refresh.recorder, self.world.guard)
         return [Job("sweep", lambda: sweep.run(self.world.clock.now()), lambda: EVERY_S, first_after=120.0)]
 
     def schedule(self) -> tuple[ScheduleRow, ...]:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from pipelines.errors import RateLimitedError
+from pipelines.ingest.fetching import Guard
 from pipelines.ingest.reddit import RedditSource
 from pipelines.ingest.reddit_sweep import PER_REQUEST, gone
 from pipelines.record import Recorder
@@ -27,11 +29,15 @@ SOURCE = "reddit"
 
 @dataclass
 class Sweep:
-    """Walks the stored posts in the order of their ids; the place survives a restart. ``recorder``: whose files too."""
+    """Walks the stored posts in the order of their ids; the place survives a restart. ``recorder``: whose files too.
+
+    ``guard``: asked for every request, so that polls and sweep together keep to one limit.
+    """
 
     store: Store
     reddit: RedditSource
     recorder: Recorder | None = None
+    guard: Guard | None = None
 
     async def run(self, now: datetime) -> str:
         """One part of the round; what was done, in a line. Raises :class:`SourceError` after keeping its place."""
@@ -41,11 +47,21 @@ class Sweep:
             ids = await asyncio.to_thread(self._next, now)
             if not ids:
                 break
-            missing = await gone(self.reddit, ids, now)
+            if self.guard is not None and not await self.guard.permit(SOURCE, now):
+                break  # left alone, or our limit is reached: the polls come first, the round goes on later
+            missing = await self._gone(ids, now)
             forgotten += await asyncio.to_thread(self._forget, missing) if missing else 0
             self._put([name for name in ids if name not in missing], now)
             asked += len(ids)
         return f"{asked} of {total} posts asked about, {forgotten} forgotten"
+
+    async def _gone(self, ids: list[str], now: datetime) -> list[str]:
+        try:
+            return await gone(self.reddit, ids, now)
+        except RateLimitedError as error:
+            if self.guard is not None:
+                await self.guard.refused(SOURCE, now, error.retry_after_s)
+            raise
 
     def _next(self, now: datetime) -> list[str]:
         place = self.store.source_state.get(PLACE) or {}

@@ -138,6 +138,23 @@ class Guard:
             await self._save(name, seat.state)
             return before.quarantined_since is not None or before.breaker.is_open or before.paused_until is not None
 
+    async def permit(self, name: str, now: datetime, requests: int = 1) -> bool:
+        """Whether a request besides the polls may be made now: not while ``name`` is left alone, and within the limit."""
+        seat = self._seats.setdefault(name, _Seat())
+        known = (await self._load(name, seat.state)).breaker
+        if known.is_open or (known.floor is not None and now < known.floor):
+            return False
+        return (await self.buckets.take(name, requests)).ok
+
+    async def refused(self, name: str, now: datetime, wait_s: float) -> None:
+        """A request besides the polls was refused: nothing is asked for ``wait_s`` seconds, polls included."""
+        seat = self._seats.setdefault(name, _Seat())
+        async with seat.lock:
+            before = await self._load(name, seat.state)
+            known, _ = breaker.step(before.breaker, Throttled(-1, wait_s), now, self.policies[name].rules)
+            seat.state = replace(before, breaker=known)
+            await self._save(name, seat.state)
+
     async def keep_sample(self, name: str, now: datetime, error: FieldsMissingError) -> None:
         """Put an excerpt of the rows that were not believed aside, for a person."""
         sample = {"at": now.isoformat(), "reason": error.message, "sample": error.sample}

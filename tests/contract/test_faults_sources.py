@@ -338,3 +338,16 @@ async def test_the_unexpected_and_a_database_away_are_one_result_each(rig: Rig) 
     result = await rig.poll(Scripted([broken]))
     assert (result.outcome, result.kind) == (Outcome.FAILED, "unexpected")
     assert "hush" not in json.dumps(rig.state.get("guard:trends")) + result.detail
+
+
+async def test_u1_a_request_beside_the_polls_shares_limit_and_refusal() -> None:
+    rig = Rig(Policy(60.0, failures=1), JsonState(), per_minute=2)
+    assert [await rig.guard.permit("trends", rig.now) for _ in range(3)] == [True, True, False]
+    rig.pass_time(60)
+    await rig.guard.refused("trends", rig.now, 300.0)
+    assert not await rig.guard.permit("trends", rig.now)
+    source = Scripted()
+    assert (await rig.poll(source)).outcome is Outcome.THROTTLED
+    assert source.calls == []
+    rig.pass_time(301)
+    assert await rig.guard.permit("trends", rig.now)
