@@ -62,10 +62,8 @@ def plain_errors() -> Iterator[None]:
 
 
 def _ours(error: BaseException | None) -> StoreError:
-    code = _code(error)
-    silent = isinstance(error, psycopg2.OperationalError | adbc.OperationalError) and not code
-    words = explain(error)
-    if code.startswith(LATER) or (silent and words.startswith("not answering")):
+    code, words = _code(error), explain(error)
+    if code.startswith(LATER) or (not code and words.startswith("not answering")) or words == PLAIN_WORDS["53300"]:
         return UnavailableError(f"database: {words}")
     return (RowsRefusedError if code.startswith(ROWS) else StoreError)(f"database: {words}")
 
@@ -87,12 +85,15 @@ def explain(error: BaseException | None) -> str:
     for known, words in _UNCODED.items():
         if known in message:
             return words
-    if isinstance(error, psycopg2.OperationalError) and not code:
+    operational = isinstance(error, psycopg2.OperationalError | adbc.OperationalError)
+    if not code and (operational or any(words in message for words in LOST)):
         return f"not answering: {message}"
     return message
 
 
+LOST = ("closed the connection", "connection already closed", "connection not open", "no connection to the server")
 _UNCODED = {
+    "authentication failed": PLAIN_WORDS["28P01"],
     "the database system is starting up": PLAIN_WORDS["57P03"],
     "the database system is shutting down": PLAIN_WORDS["57P01"],
     "the database system is in recovery mode": PLAIN_WORDS["57P02"],
