@@ -9,7 +9,6 @@ from typing import Any
 
 from pipelines.errors import InputError
 from pipelines.model import PLATFORMS, SOURCES
-from pipelines.read.alert_words import lead
 from pipelines.read.board import is_stale
 from pipelines.read.entity import TIMELINE_HOURS, related_names, scored_item, timeline
 from pipelines.read.health import source_health
@@ -203,8 +202,20 @@ def _alert(row: Mapping[str, Any], trades: Sequence[datetime], now: datetime) ->
     at = row["at"]
     first = min((trade for trade in trades if at - TRADES_BEFORE < trade <= at + TRADES_AFTER), default=None)
     hours = (first - at) / timedelta(hours=1) if first else None
-    word = lead(at, first, now).word
-    return PackAlert(row["id"], at, row["why"], row["heat"], row["state"], row["delivery"], first, hours, word)
+    words = lead_words(hours, (now - at) / timedelta(hours=1))
+    return PackAlert(row["id"], at, row["why"], row["heat"], row["state"], row["delivery"], first, hours, words)
+
+
+def lead_words(hours: float | None, age_hours: float) -> str:
+    """How far ahead of the trades an alert was; ``hours`` None while no trade story came in ``age_hours``. Pure."""
+    if hours is None:
+        never = age_hours >= TRADES_AFTER / timedelta(hours=1)
+        return "never covered by the trades" if never else f"no trade story yet, {_span(max(0.0, age_hours))}"
+    return f"{_span(hours)} ahead" if hours > 0 else f"trades had it {_span(-hours)} before"
+
+
+def _span(hours: float) -> str:
+    return f"{int(hours * 60)} min" if hours < 1 else f"{hours:.1f} h"
 
 
 def settings_that_made(settings: Settings) -> tuple[tuple[str, str], ...]:
