@@ -268,7 +268,7 @@ class Slack:
 async def _arguments(request: Request) -> dict[str, Any]:
     body = (await request.body()).decode()
     if "json" in request.headers.get("content-type", ""):
-        return dict(json.loads(body))
+        return dict(json.loads(body or "{}"))
     found: dict[str, Any] = dict(parse_qsl(body)) | dict(request.query_params)
     return {key: json.loads(value) if key in {"blocks", "metadata"} else value for key, value in found.items()}
 
