@@ -7,6 +7,7 @@ Addresses are judged twice: as they are written (:func:`fault_of`), and by the m
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -78,3 +79,29 @@ def refuse_peer(peer: str, *, private: bool) -> None:
         raise AddressRefusedError("the address leads to a link-local or metadata service, which is never asked")
     if not private and is_private(peer):
         raise AddressRefusedError("the address leads into a private network")
+
+
+def refuse_host(url: str) -> None:
+    """Raise :class:`AddressRefusedError` when the host of ``url`` resolves to a machine that is never asked.
+
+    For clients whose connections cannot be looked at. Blocks while the name is resolved; a name that cannot be is the
+    client's to report.
+    """
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return
+    for entry in found:
+        refuse_peer(str(entry[4][0]), private=True)
+
+
+def refuse_socket(sock: socket.socket) -> None:
+    """Raise ``ConnectionRefusedError`` when a connected socket reached a machine that is never asked.
+
+    An ``OSError``, so that every client library reports it as a connection that could not be made.
+    """
+    try:
+        refuse_peer(str(sock.getpeername()[0]), private=True)
+    except AddressRefusedError as error:
+        raise ConnectionRefusedError(str(error)) from None

@@ -20,6 +20,7 @@ from pydantic_settings.exceptions import SettingsError as SettingsReadError
 
 from pipelines.errors import SettingsError
 from pipelines.model import SourceKind
+from pipelines.outgoing import fault_of
 from pipelines.section import Section
 from pipelines.settings_auth import AUTH_LISTS, Auth, Outgoing
 from pipelines.settings_kpis import Kpis
@@ -277,13 +278,31 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     env_path = env_file or ROOT / ".env"
     _refuse_unknown_variables(env_path)
     try:
-        return Settings(_env_file=env_path, **overrides)  # type: ignore[call-arg]  # pydantic-settings' own argument
+        settings = Settings(_env_file=env_path, **overrides)  # type: ignore[call-arg]  # pydantic-settings' own argument
     except ValidationError as error:
         raise SettingsError(_first_line(error, env_path)) from None
     except SettingsReadError:
         raise SettingsError(_not_json(env_path)) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"config: not valid TOML: {error}") from None
+    for key, url in outgoing(settings):
+        fault = fault_of(url, settings.outgoing.http_hosts)
+        if fault:
+            raise SettingsError(f"{key}: {fault} (read from {_where(key, env_path)})")
+    return settings
+
+
+def outgoing(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every address that is set and connected to, with its key."""
+    slack = settings.slack
+    found = {
+        "reddit.url": settings.reddit.url, "trends.url": settings.trends.url, "tiktok.url": settings.tiktok.url,
+        "slack.url": slack.url, "slack.webhook_url": slack.webhook_url.get_secret_value(),
+        "slack.rundown_url": slack.rundown_url, "writer.url": settings.writer.url,
+        "auth.oidc_issuer": settings.auth.oidc_issuer,
+    }  # fmt: skip
+    yield from ((key, url) for key, url in found.items() if url)
+    yield from (("trades.feeds", url) for url in settings.trades.feeds)
 
 
 def _not_json(env_path: Path) -> str:

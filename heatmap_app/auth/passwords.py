@@ -53,7 +53,7 @@ def parse_line(line: str, place: str) -> Account:
     if not NAME.fullmatch(name):
         raise SettingsError(f"{place}: a user's name is letters, digits and . _ @ + - (the line is name:role:hash)")
     if role not in RANK:
-        raise SettingsError(f"{place}: the role of {name} is not viewer, editor or admin")
+        raise SettingsError(f"{place}: the role is not viewer, editor or admin (the line is name:role:hash)")
     try:
         extract_parameters(hashed)
     except InvalidHashError:

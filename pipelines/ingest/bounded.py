@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from pipelines.ingest.guard import BodyBrokenError, BodyTooLargeError, Inflater
+from pipelines.outgoing import refuse_socket
 
 CHUNK = 65_536
 CONNECT_S = 10.0
@@ -92,6 +93,13 @@ class _Watched:
     """Connections that read their answer under the current deadline, headers included."""
 
     sock: Any
+    proxy: Any
+
+    def connect(self) -> None:
+        """As in ``http.client``, with a look at who was reached before anything is sent; a proxy decides by itself."""
+        super().connect()  # type: ignore[misc]  # a mixin: the connection class beside it has it
+        if not self.proxy:
+            refuse_socket(self.sock)
 
     def getresponse(self) -> Any:
         """As in ``http.client``."""

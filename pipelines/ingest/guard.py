@@ -5,7 +5,6 @@ Pure or nearly so; used by our own client (``http``) and by the session under PR
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 import zlib
@@ -163,10 +162,3 @@ def place(url: str) -> str:
     except ValueError:
         return "an unreadable address"
     return f"{host}{parts.path}"[:200]
-
-
-def is_private(address: str) -> bool:
-    """Whether an IP address is anything but a public one: loopback, private, link-local, metadata, reserved."""
-    ip = ipaddress.ip_address(address.split("%", 1)[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return not (mapped or ip).is_global

@@ -22,7 +22,9 @@ import httpx
 from pipelines.clock import Clock, SystemClock
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, TransientError
 from pipelines.ingest.guard import BodyBrokenError, BodyTooLargeError, Inflater, looks_like, place, retry_after_seconds
+from pipelines.ingest.http_guard import peer_trace
 from pipelines.ingest.redirects import check_redirect, check_scheme, origin, redirect_target
+from pipelines.outgoing import AddressRefusedError
 
 USER_AGENT = "et-heatmap/0.1 (newsroom trend monitor)"
 MAX_REDIRECTS = 5
@@ -110,6 +112,8 @@ class Http:
             raise TransientError(source, f"{place(url)} gave no complete answer within {deadline_s:g} s") from None
         except httpx.HTTPError as error:
             raise TransientError(source, f"{_asked(error, url)}: {_plain(error)}") from None
+        except AddressRefusedError as error:
+            raise PermanentError(source, f"{place(url)}: {error}") from None
         except (httpx.InvalidURL, UnicodeError):
             raise PermanentError(source, f"{place(url)} is not an address that can be fetched") from None
         if accept and not reply.not_modified:
@@ -118,22 +122,22 @@ class Http:
 
     async def _follow(self, source: str, url: str, headers: dict[str, str], max_bytes: int, started: float) -> Reply:
         check_scheme(source, url)
-        start = url
+        start, private = url, True  # the first address is the operator's own
         for hop in range(1, MAX_REDIRECTS + 2):
-            response = await self._send(source, url, headers)
+            response = await self._send(source, url, headers, private)
             try:
                 target = redirect_target(source, url, response.status_code, response.headers.get("location", ""))
                 if target is None:
                     return await self._finish(source, url, response, headers, max_bytes, started, hop)
             finally:
                 await response.aclose()
-            await check_redirect(source, start, url, target)
+            private = await check_redirect(source, start, url, target)
             if origin(target) != origin(url):
                 headers = {k: v for k, v in headers.items() if k.lower() not in PRIVATE_HEADERS}
             url = target
         raise PermanentError(source, f"{place(start)} redirects in circles (more than {MAX_REDIRECTS} times)")
 
-    async def _send(self, source: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    async def _send(self, source: str, url: str, headers: Mapping[str, str], private: bool) -> httpx.Response:
         if self._client is None:
             # a jar that accepts nothing: sources share this client and must not share cookies
             jar = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -144,7 +148,8 @@ class Http:
                 verify=_tls(),
                 cookies=jar,
             )
-        request = self._client.build_request("GET", url, headers=dict(headers))
+        trace = peer_trace(httpx.URL(url).host, private=private)
+        request = self._client.build_request("GET", url, headers=dict(headers), extensions={"trace": trace})
         try:
             return await self._client.send(request, stream=True)
         except httpx.InvalidURL:  # the library reads Location even when it is not to follow it

@@ -1,6 +1,7 @@
 """Where a redirect may lead: out of http(s), out of TLS, or into a private network it may not.
 
-Addresses are resolved and looked at before the request; the request then resolves the name once more by itself.
+Addresses are resolved and looked at before the request; the request resolves the name once more by itself, and its
+connection is looked at too (``http_guard``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import socket
 from urllib.parse import urljoin, urlsplit
 
 from pipelines.errors import PermanentError, ShapeChangedError
-from pipelines.ingest.guard import is_private, place
+from pipelines.ingest.guard import place
+from pipelines.outgoing import is_forbidden, is_private
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -39,11 +41,12 @@ def redirect_target(source: str, url: str, status: int, location: str) -> str | 
         raise PermanentError(source, f"unsafe redirect refused: {place(url)} points to no address") from None
 
 
-async def check_redirect(source: str, start: str, here: str, target: str) -> None:
+async def check_redirect(source: str, start: str, here: str, target: str) -> bool:
     """Refuse a hop that leaves http(s), drops TLS, carries a sign-in, or reaches into a private network.
 
     A source whose own address is private (a gateway, a stand-in) may redirect inside private networks, except to
-    link-local addresses, where clouds keep their metadata. Raises :class:`PermanentError`.
+    link-local addresses, where clouds keep their metadata. Returns whether the hop may reach a private machine, which
+    the connection is then held to. Raises :class:`PermanentError`.
     """
     refused = PermanentError(source, f"unsafe redirect refused: from {place(here)} to {place(target)}")
     try:
@@ -57,12 +60,11 @@ async def check_redirect(source: str, start: str, here: str, target: str) -> Non
         raise refused
     addresses = await _addresses(parts.hostname, port)
     if not any(map(is_private, addresses)):
-        return
+        return False
     home = await _addresses(urlsplit(start).hostname or "", None)
-    if any(a.lower().startswith(("169.254.", "fe80:", "::ffff:169.254.")) for a in addresses):
+    if any(map(is_forbidden, addresses)) or not home or not all(map(is_private, home)):
         raise refused
-    if not home or not all(map(is_private, home)):
-        raise refused
+    return True
 
 
 async def _addresses(host: str, port: int | None) -> list[str]:

@@ -31,6 +31,7 @@ from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError
 from pipelines.ingest.clean import clean_text
 from pipelines.ingest.guard import looks_like, retry_after_seconds
 from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
+from pipelines.outgoing import refuse_host
 from pipelines.settings import TikTok
 
 SOURCE = "tiktok"
@@ -66,6 +67,7 @@ class BoundedHttpClient(ImpitHttpClientAsync):
     ) -> impit.Response:
         """One request, its body read whole. Raises :class:`ShapeChangedError` past the cap."""
         seconds = timeout or LONG_POLL_SECONDS
+        await asyncio.to_thread(refuse_host, url)
         self.requests += 1
         async with asyncio.timeout(seconds):
             response = await self._transport.request(

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
+import structlog.testing
 
 from heatmap_app.auth.headers import NONCE, mark
 from heatmap_app.auth.rules import local_path
@@ -183,7 +185,7 @@ def test_an_unknown_name_takes_as_long_as_a_known_one(site: Served) -> None:
     assert "<b>" not in answers["<b>"].text
 
 
-CHANGES = (
+CHANGES: tuple[tuple[dict[str, str], bool], ...] = (
     ({**WRITE}, True),
     ({**WRITE, "Origin": "OURS"}, True),
     ({**WRITE, "Sec-Fetch-Site": "same-origin", "Origin": "OURS"}, True),
@@ -274,7 +276,7 @@ def test_a_public_https_address_makes_cookies_secure(tmp_path: Path) -> None:
 def test_every_answer_carries_the_headers(site: Served) -> None:
     browser = site.client()
     sign_in_as(browser, "viewer")
-    paths = ("/page", "/api/v1/me", "/nothing", "/broken", "/healthz", "/login", "/auth/wall")
+    paths = ("/page", "/api/v1/me", "/nothing", "/healthz", "/login", "/auth/wall")
     for answer in [*(browser.get(path) for path in paths), site.client().get("/page"), browser.post("/page")]:
         headers = answer.headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -287,8 +289,16 @@ def test_every_answer_carries_the_headers(site: Served) -> None:
         assert "permissions-policy" in headers
         assert "access-control-allow-origin" not in headers
         assert "server" not in headers
-    broken = browser.get("/broken")
+
+
+def test_an_error_nobody_expected_says_little(site: Served) -> None:
+    browser = site.client()
+    sign_in_as(browser, "viewer")
+    with structlog.testing.capture_logs() as logs:
+        broken = browser.get("/broken")
+    assert [entry["kind"] for entry in logs if entry["event"] == "request failed"] == ["RuntimeError"]
     assert broken.status_code == 500
+    assert "frame-ancestors" in broken.headers["content-security-policy"]
     assert "it broke" not in broken.text
 
 
