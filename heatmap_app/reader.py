@@ -13,6 +13,7 @@ from pipelines.alert.actions_words import state_of_card
 from pipelines.clock import Clock, SystemClock
 from pipelines.errors import StoreError
 from pipelines.outbox import SLACK
+from pipelines.people import Activity
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, ReceiptPage, SourceHealth
@@ -77,12 +78,17 @@ class StoreReader:
 
     def alert(self, number: int) -> dict[str, Any] | None:
         """One alert with what people did and its action package; None for an unknown number."""
-        row, did = self.store.alert_row(number), self.store.alert_activity(number)
+        row, did = self.store.alert_row(number), self.activity(number)
         if row is None or did is None:
             return None
-        shown = asdict(state_of_card(did))
+        shown = asdict(did)
         shown["votes"].pop("by")  # who voted how is the voters' own
         return {**row, "activity": shown, "package": row["payload"].get("package")}
+
+    def activity(self, alert_id: int) -> Activity | None:
+        """Where an alert stands, each card's state in words; None for an unknown one."""
+        did = self.store.alert_activity(alert_id)
+        return None if did is None else state_of_card(did)
 
     def audit(self, source: str | None, outcome: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
         """Fetches, newest first."""

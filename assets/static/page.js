@@ -57,6 +57,10 @@
     for (const { name, value } of Array.from(to.attributes)) {
       if (from.getAttribute(name) !== value) from.setAttribute(name, value);
     }
+    if (from.nodeName === "TEMPLATE") {
+      if (from.innerHTML !== to.innerHTML) from.innerHTML = to.innerHTML;
+      return;
+    }
     if (from.nodeName === "INPUT") from.checked = to.hasAttribute("checked");
     morphChildren(from, to);
     if (from.nodeName === "SELECT" && document.activeElement !== from) {
@@ -193,6 +197,20 @@
     shine(target);
   }
 
+  // A form is a copy: what the panel shows may change under it, what somebody types does not.
+  function ask(template) {
+    const box = $("#act");
+    box.replaceChildren(document.getElementById(template).content.cloneNode(true));
+    box.showModal();
+    $$("textarea[name=text]", box).forEach((area) => area.addEventListener("input", () => measure(area)));
+  }
+
+  function measure(area) {
+    const line = area.value.trim();
+    const words = line ? line.split(/\s+/).length : 0;
+    area.labels[0].firstChild.nodeValue = area.labels[0].firstChild.nodeValue.replace(/,.*$/, "") + `, ${line.length} characters, ${words} words`;
+  }
+
   function clearSearch() {
     $("#find").value = "";
     show("found", "");
@@ -207,6 +225,7 @@
     "clear-hour": () => emit("hour", null),
     more: (button) => { button.setAttribute("aria-busy", "true"); emit("more"); },
     explain: (button) => explain(button.dataset.target),
+    dialog: (button) => ask(button.dataset.template),
   };
 
   const changes = {
@@ -234,7 +253,8 @@
   window.addEventListener("popstate", () => emit("navigate", location.search));
 
   document.addEventListener("keydown", (event) => {
-    const typingText = event.target.matches("input[type=search], select, textarea");
+    const typingText = event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea");
+    if ($("dialog[open]")) return;
     if (event.key === "Escape") return escapePressed(event);
     if (event.key === "/" && !typingText) {
       event.preventDefault();

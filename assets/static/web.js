@@ -55,7 +55,7 @@
       tell(said.line || "Done.");
       await refresh();
     } catch (problem) {
-      const line = problem instanceof TypeError ? "The server cannot be reached. Nothing was changed; try again." : problem.message;
+      const line = problem instanceof TypeError ? "The server cannot be reached. Try again; nothing is done twice." : problem.message;
       if (error) { error.textContent = line; } else { tell(line, true); }
     } finally {
       buttons.forEach((button) => { button.disabled = false; });

@@ -18,7 +18,7 @@ from bokeh.document import Document
 from heatmap_app.board import Board
 from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, tag
-from heatmap_app.pages import board_view, entity_panel, health_strip, receipts, shell
+from heatmap_app.pages import acting, board_view, entity_panel, health_strip, receipts, shell
 from heatmap_app.pages.bridge import Bridge
 from heatmap_app.pages.reader import Reader
 from heatmap_app.pages.state import ViewState, change, from_query
@@ -26,8 +26,9 @@ from heatmap_app.pages.words import Times, times
 from heatmap_app.plots import LiveHeatMap
 from heatmap_app.timeline import LiveTimeline
 from heatmap_app.users import DESK, User
-from pipelines.clock import Clock
+from pipelines.clock import Clock, SystemClock
 from pipelines.model import Domain
+from pipelines.people import Activity
 from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatView, ReceiptPage
 
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 RECEIPTS_STEP, RECEIPTS_LIMIT = 25, 500
 SEARCH_LIMIT = 8
+ONLOOKER = User("", "nobody", "viewer")
 NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 
 
@@ -76,6 +78,7 @@ class Dashboard:
         self.site, self.state, self.times, self._doc = site, state, times, doc
         self._view, self._page = NOTHING_YET, ReceiptPage(())
         self._entity: EntityView | None = None
+        self._did: Activity | None = None
         self._shown_receipts = RECEIPTS_STEP
         self._problem: str | None = None
         self._lanes: dict[str, str] = {}
@@ -144,8 +147,7 @@ class Dashboard:
     def _correct(self, domain: object) -> None:
         if self._entity is None or domain not in tuple(Domain):
             return
-        context = self._doc.session_context
-        user = self.site.user_of(str(context.id)) if context is not None else None
+        user = self._user()
         if user is None or not user.may("editor"):
             self._problem = "The domain was not changed: that needs the role editor."
             self._send()
@@ -153,6 +155,11 @@ class Dashboard:
         actor = "desk" if user == DESK else user.id
         self._guarded("The domain was not changed", self._set_domain, self._entity.entity.id, str(domain), actor)
         self.refresh()
+
+    def _user(self) -> User | None:
+        """Who holds this page now."""
+        context = self._doc.session_context
+        return self.site.user_of(str(context.id)) if context is not None else None
 
     def _set_domain(self, entity_id: int, domain: str, actor: str) -> None:
         self.site.reader.set_domain(entity_id, domain, actor)
@@ -179,6 +186,7 @@ class Dashboard:
         self._entity = reader.entity(slug)
         if self._entity is None:
             return
+        self._did = reader.activity(self._entity.alerts[0]["id"]) if self._entity.alerts else None
         self._page = reader.receipts(slug, self.state.source, self.state.hour, self._shown_receipts, None)
         self._lanes = self.timeline.show(self._entity)
 
@@ -215,6 +223,7 @@ class Dashboard:
             return {"overview": entity_panel.missing(self.state.entity)}
         return {
             "entity-top": entity_panel.top(self._entity, self.site.settings, self.times, now),
+            "acting": acting.acting(self._entity, self._did, self._user() or ONLOOKER, self.times, SystemClock().now()),
             "lanes": entity_panel.lanes(self._lanes),
             "receipts": receipts.receipts(self._page, self.state, self.times, now),
             "entity-more": entity_panel.more(self._entity, self.times, now),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pipelines.model import DEFAULT_DOMAINS
+from pipelines.people import Activity
 from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage, Sort
 
 
@@ -44,6 +45,10 @@ class Reader(Protocol):
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         """Entities whose name or alias contains ``text``, best first."""
+        ...
+
+    def activity(self, alert_id: int) -> Activity | None:
+        """Where an alert stands, each card's state in words; None for an unknown one."""
         ...
 
     def set_domain(self, entity_id: int, domain: str, actor: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from heatmap_app.pages.reader import Filters
+from pipelines.people import Activity
 from pipelines.view import (
     EntityRef,
     EntityView,
@@ -147,6 +148,10 @@ class SampleReader:
         self._called("search")
         refs = [self._ref(number) for number in range(1, len(self.names) + 1)]
         return [ref for ref in refs if text.casefold() in ref.name.casefold()][:limit]
+
+    def activity(self, alert_id: int) -> Activity | None:
+        self._called("activity")
+        return None
 
     def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
         self._called("set_domain")

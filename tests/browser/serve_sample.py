@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,12 +29,16 @@ from tests.browser.sample_reader import SampleReader
 class SampleServer:
     """A running server: its ``address``, its reader, and :meth:`advance` to publish the next step."""
 
-    def __init__(self, reader: SampleReader, port: int = 0, unused_ms: int = 30_000) -> None:
+    def __init__(
+        self, reader: SampleReader, port: int = 0, unused_ms: int = 30_000, prepare: Callable[[FastAPI], None] | None = None
+    ) -> None:  # fmt: skip
         self.reader, self.board, self.clock = reader, Board(reader), ManualClock(reader.now)
         settings = load_settings(mode="demo")
         site = Site(self.board, settings, self.clock)
         self.app = FastAPI()
         self.app.get("/healthz")(lambda: {"status": "ok"})
+        if prepare is not None:
+            prepare(self.app)
         self.panel: Any = add_applications(
             {"/": dashboard_app(site)},
             app=self.app,
@@ -78,9 +82,12 @@ class SampleServer:
 
 
 @contextmanager
-def running(reader: SampleReader | None = None, unused_ms: int = 30_000, port: int = 0) -> Iterator[SampleServer]:
+def running(
+    reader: SampleReader | None = None, unused_ms: int = 30_000, port: int = 0,
+    prepare: Callable[[FastAPI], None] | None = None,
+) -> Iterator[SampleServer]:  # fmt: skip
     """A server on a free port in a thread of its own, stopped at the end."""
-    server = SampleServer(reader or SampleReader(), port, unused_ms)
+    server = SampleServer(reader or SampleReader(), port, unused_ms, prepare)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

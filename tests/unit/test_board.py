@@ -15,6 +15,7 @@ import pytest
 
 from heatmap_app.board import Board, Hub
 from heatmap_app.pages.reader import Filters
+from pipelines.people import Activity
 from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage
 
 
@@ -65,6 +66,9 @@ class Reader:
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         return ()
+
+    def activity(self, alert_id: int) -> Activity | None:
+        return None
 
     def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
         raise NotImplementedError
