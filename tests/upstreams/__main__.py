@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from tests.upstreams import apify, reddit, trades, trends
+from tests.upstreams import apify, reddit, slack, trades, trends
 
 STAND_INS: dict[str, tuple[Callable[[], ASGIApp], tuple[str, ...]]] = {
     "reddit": (
@@ -26,6 +26,16 @@ STAND_INS: dict[str, tuple[Callable[[], ASGIApp], tuple[str, ...]]] = {
     ),
     "trends": (trends.moving_app, ("HEATMAP_TRENDS__URL={url}/trends",)),
     "apify": (apify.moving_app, ("HEATMAP_TIKTOK__URL={url}/apify", f"HEATMAP_TIKTOK__TOKEN={apify.TOKEN}")),
+    "slack": (
+        lambda: slack.Slack().app,
+        (
+            "HEATMAP_SLACK__URL={url}/slack/api/",
+            f"HEATMAP_SLACK__BOT_TOKEN={slack.TOKEN}",
+            f"HEATMAP_SLACK__CHANNEL={slack.CHANNEL}",
+            f"HEATMAP_SLACK__SIGNING_SECRET={slack.SECRET}",
+            f"HEATMAP_SLACK__APP_TOKEN={slack.APP_TOKEN}",
+        ),
+    ),
     "trades": (trades.moving_app, ('HEATMAP_TRADES__FEEDS=["{url}/trades/feed/"]',)),
 }
 """Path prefix -> the app with moving data, and the settings that point at it."""

@@ -30,7 +30,7 @@ class Sockets:
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         ticket = uuid4().hex
         self._tickets.add(ticket)
-        base = str(request.base_url).replace("http", "ws", 1).rstrip("/")
+        base = str(request.url).partition("/api/")[0].replace("http", "ws", 1)
         return JSONResponse({"ok": True, "url": f"{base}/link?ticket={ticket}"})
 
     async def connect(self, websocket: WebSocket) -> None:
