@@ -9,6 +9,7 @@ from typing import Any
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, origin
 from heatmap_app.pages.formula import equation, why
+from heatmap_app.pages.package_view import package_section
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, plain, platform, signed, span
 from pipelines.model import Domain
@@ -47,6 +48,7 @@ def more(view: EntityView, times: Times, now: datetime) -> Html:
     trades = view.item.trades if view.item else TradesStatus()
     return join(
         _block("Trades", tag("p", trades_words(trades, times, now))),
+        package_section(view, times, now),
         _block("Where it came from", origin(view, times, now)),
         _block("Also known as", tag("ul", names, class_="names")),
         _domain(view),
