@@ -39,16 +39,18 @@ class Check:
     line: str
 
 
-Ask = Callable[[], Awaitable[Check]]
+Ask = Callable[[], Awaitable[Check | list[Check]]]
 
 
 async def run_checks(settings: Settings, asks: Mapping[str, Ask], done: Callable[[], None]) -> list[Check]:
     """Every check's outcome, in the order of ``asks``; ``done`` is called as each ends."""
     redact = Redact(secrets(settings))
-    return list(await asyncio.gather(*(_one(name, ask, redact, done) for name, ask in asks.items())))
+    found = await asyncio.gather(*(_one(name, ask, redact, done) for name, ask in asks.items()))
+    return [check for checks in found for check in checks]
 
 
-async def _one(name: str, ask: Ask, redact: Redact, done: Callable[[], None]) -> Check:
+async def _one(name: str, ask: Ask, redact: Redact, done: Callable[[], None]) -> list[Check]:
+    found: Check | list[Check]
     try:
         async with asyncio.timeout(DEADLINE_S):
             found = await ask()
@@ -62,7 +64,8 @@ async def _one(name: str, ask: Ask, redact: Redact, done: Callable[[], None]) ->
         found = Check(name, "wrong", f"the check itself failed ({type(error).__name__})")
     finally:
         done()
-    return Check(name, found.standing, " ".join(redact.text(found.line).split()))
+    checks = found if isinstance(found, list) else [found]
+    return [Check(check.name, check.standing, " ".join(redact.text(check.line).split())) for check in checks]
 
 
 def base_checks(settings: Settings) -> dict[str, Ask]:

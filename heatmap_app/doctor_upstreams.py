@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from heatmap_app.doctor import Ask, Check
-from heatmap_app.setup_facts import LOST_BY_WEBHOOK, setup_facts
 from heatmap_app.writer_http import build_writer
+from pipelines.alert.slack_check import check_slack
 from pipelines.clock import SystemClock
 from pipelines.errors import PermanentError, RateLimitedError, SourceError
 from pipelines.ingest.fetching import Guard
@@ -31,7 +31,7 @@ def upstream_checks(settings: Settings) -> dict[str, Ask]:
     return {
         "reddit": lambda: check_source(small, "reddit"), "trends": lambda: check_source(small, "trends"),
         "tiktok": lambda: check_tiktok(settings), "trades": lambda: check_source(small, "trades"),
-        "slack": lambda: asyncio.to_thread(check_slack, settings), "rundown": lambda: check_rundown(settings),
+        "slack": lambda: asyncio.to_thread(ask_slack, settings), "rundown": lambda: check_rundown(settings),
         "writer": lambda: asyncio.to_thread(check_writer, settings),
     }  # fmt: skip
 
@@ -86,20 +86,10 @@ async def check_tiktok(settings: Settings) -> Check:
     return Check("tiktok", "ok", f"Apify takes the token; its billing cycle ends {end:%d %b}")
 
 
-def check_slack(settings: Settings) -> Check:
-    """Whether alerts can reach Slack: token, scopes and channel; of a webhook only that it is set."""
-    how = next(fact for fact in setup_facts(settings) if fact.name == "Slack")
-    slack = settings.slack
-    token = slack.bot_token.get_secret_value()
-    if how.standing != "ok":
-        return Check("slack", "missing", f"{how.line} Set {' and '.join(how.variables)}")
-    if not (token and slack.channel):
-        if (fault := fault_of(slack.webhook_url.get_secret_value())) is not None:
-            return Check("slack", "wrong", f"HEATMAP_SLACK__WEBHOOK_URL {fault}")
-        return Check("slack", "ok", f"a webhook is set (not tried: it would post). Lost: {'; '.join(LOST_BY_WEBHOOK)}")
-    from heatmap_app.doctor_slack import ask_slack
-
-    return ask_slack(settings)
+def ask_slack(settings: Settings) -> list[Check]:
+    """Token, permissions, channel and buttons, asked of Slack; nothing is posted."""
+    found = check_slack(settings)
+    return [Check("slack" if name == "slack" else f"slack {name}", standing, line) for name, standing, line in found]
 
 
 async def check_rundown(settings: Settings) -> Check:

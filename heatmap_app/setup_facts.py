@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.alert.slack_check import LOST_BY_WEBHOOK
 from pipelines.settings import Settings
 
 Standing = Literal["ok", "missing", "off"]
-LOST_BY_WEBHOOK = (
-    "buttons and forms in the message (links instead)", "who has it and the votes shown in the message",
-    "teases posted in the thread", "the promise that nothing is sent twice: after a crash a message may repeat, marked so",
-)  # fmt: skip
-"""What an incoming webhook cannot do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +39,7 @@ def slack_facts(settings: Settings) -> tuple[Fact, ...]:
     elif bot:
         how = Fact("Slack", "missing", "The bot has no channel to post in.", ("HEATMAP_SLACK__CHANNEL",))
     elif hook:
-        line = f"Alerts go through a webhook. Lost without a bot token: {'; '.join(LOST_BY_WEBHOOK)}."
-        how = Fact("Slack", "ok", line, ("HEATMAP_SLACK__BOT_TOKEN", "HEATMAP_SLACK__CHANNEL"))
+        how = Fact("Slack", "ok", f"Alerts go through a webhook. {LOST_BY_WEBHOOK}")
     else:
         names = ("HEATMAP_SLACK__BOT_TOKEN", "HEATMAP_SLACK__CHANNEL")
         how = Fact("Slack", "missing", "Alerts are kept here and sent nowhere.", names)
