@@ -31,7 +31,7 @@ STATS = f"""SELECT source, count(*) AS asked, count(*) FILTER (WHERE {SUCCESS}) 
     FROM poll WHERE at > :since AND at <= :now
         AND outcome NOT IN ('not_configured', 'skipped', 'paused', 'bucket_empty') GROUP BY source"""  # noqa: S608  # our own
 AUDIT = """SELECT id, source, at, outcome, items, new_items, rejected, requests, http_status, bytes, ms, detail,
-        covered_from, retry_after_s, feeds
+        covered_from, retry_after_s, feeds, kind, request_id
     FROM poll WHERE (CAST(:source AS text) IS NULL OR source = :source)
         AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
         AND (CAST(:at AS timestamptz) IS NULL OR (at, id) < (:at, :id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from pipelines.store.bulk import clean, json_dump, json_text, usable_key
 MAX_COVERED = timedelta(days=62)
 """How far back one poll may claim to have looked."""
 YEAR_SPAN = (1970, 2200)
+QUERY = re.compile(r"\?[^\s?=;,]*=[^\s;,)]*")
+"""The query string of an address: it may hold a secret, and says nothing to a reader of the audit."""
 KEY = ("source", "item_id")
 
 
@@ -64,6 +67,7 @@ _POLLS = pl.Schema(
         "source": pl.String(), "at": UTC_TIME, "outcome": pl.String(), "items": pl.Int64(), "rejected": pl.Int64(),
         "requests": pl.Int64(), "http_status": pl.Int64(), "bytes": pl.Int64(), "ms": pl.Int64(),
         "detail": pl.String(), "covered_from": UTC_TIME, "retry_after_s": pl.Float64(), "feeds": pl.String(),
+        "kind": pl.String(), "request_id": pl.String(),
     }
 )  # fmt: skip
 
@@ -154,16 +158,22 @@ def _polls(result: FetchResult, rows: pl.DataFrame, lost: int) -> Iterator[dict[
             "source": result.source, "at": at, "outcome": result.outcome.value, "items": items,
             "rejected": result.rejected + lost if last else 0, "requests": result.requests if last else 0,
             "http_status": result.http_status, "bytes": result.bytes_read if last else 0,
-            "ms": result.ms if last else 0, "detail": result.detail.replace("\x00", "")[:1000],
+            "ms": result.ms if last else 0, "detail": _plain(result.detail)[:1000],
             "covered_from": result.covered_from if last else None, "retry_after_s": result.retry_after_s,
-            "feeds": _feeds_json(result) if last else "[]",
+            "feeds": _feeds_json(result) if last else "[]", "kind": _plain(result.kind)[:40],
+            "request_id": _plain(result.request_id)[:100],
         }  # fmt: skip
+
+
+def _plain(line: str) -> str:
+    """``line`` without NUL and without the query string of any address in it."""
+    return QUERY.sub("", line.replace("\x00", ""))
 
 
 def _feeds_json(result: FetchResult) -> str:
     return json_dump(
         [
-            {"feed": feed.feed, "outcome": feed.outcome.value, "items": feed.items, "detail": feed.detail}
+            {"feed": feed.feed, "outcome": feed.outcome.value, "items": feed.items, "detail": _plain(feed.detail)}
             for feed in result.feeds
         ]
     )

@@ -69,9 +69,9 @@ SAVE_FIRST_SEEN = """UPDATE entity e SET first_seen = f.at FROM
     WHERE e.id = f.entity_id AND (e.first_seen IS NULL OR e.first_seen > f.at)"""
 
 SAVE_POLLS = """INSERT INTO poll (source, at, outcome, items, new_items, rejected, requests, http_status, bytes, ms,
-        detail, covered_from, retry_after_s, feeds)
+        detail, covered_from, retry_after_s, feeds, kind, request_id)
     SELECT p.source, p.at, p.outcome, p.items, coalesce(n.n, 0), p.rejected, p.requests, p.http_status, p.bytes, p.ms,
-        p.detail, p.covered_from, p.retry_after_s, p.feeds
+        p.detail, p.covered_from, p.retry_after_s, p.feeds, p.kind, p.request_id
     FROM stage_poll p LEFT JOIN stage_new n ON n.source = p.source AND n.at = p.at
     ORDER BY p.at ON CONFLICT (source, at) DO NOTHING"""
 
@@ -187,7 +187,8 @@ def _save_sightings(connection: Connection, sightings: pl.DataFrame) -> None:
 
 def _save_polls(connection: Connection, batch: Batch) -> None:
     columns = """source text, at timestamptz, outcome text, items int, rejected int, requests int, http_status int,
-        bytes bigint, ms int, detail text, covered_from timestamptz, retry_after_s float8, feeds jsonb"""
+        bytes bigint, ms int, detail text, covered_from timestamptz, retry_after_s float8, feeds jsonb, kind text,
+        request_id text"""
     stage(connection, "stage_poll", columns, batch.polls.unique(["source", "at"], keep="last").sort("source", "at"))
     connection.execute(text(SAVE_POLLS))
     stage(connection, "stage_coverage", "source text, hour timestamptz", batch.coverage)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test holds it against ``migrations/versions``."""
 
 metadata = MetaData()
@@ -118,6 +118,8 @@ poll = Table(
     Column("rejected", Integer, nullable=False), Column("requests", Integer, nullable=False),
     Column("http_status", Integer), Column("bytes", BigInteger, nullable=False), Column("ms", Integer, nullable=False),
     _text("detail"), _time("covered_from", null=True), _float("retry_after_s"), _json("feeds", null=False),
+    Column("kind", Text, nullable=False, server_default=text("''")),
+    Column("request_id", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("source", "at", name="poll_source_at_key"), Index("poll_at", "at"),
 )  # fmt: skip
 """The fetch audit: one row per attempt to poll a source."""

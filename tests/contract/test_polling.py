@@ -11,7 +11,7 @@ import pytest
 from heatmap_app.polling import poll_jobs, schedule
 from heatmap_app.worlds import World, live_world
 from pipelines.clock import ManualClock
-from pipelines.model import Outcome
+from pipelines.model import FetchResult, Outcome
 from pipelines.read.health import source_health
 from pipelines.refresh import Refresh
 from pipelines.settings import Settings, load_settings
@@ -75,4 +75,14 @@ async def test_a_poll_is_stored_planned_and_remembered(
     assert health.p95_ms is not None
     rows = store.fetch_rows("trends", None, None, 10)
     assert [row["outcome"] for row in rows] == [Outcome.THROTTLED, Outcome.OK]
+    assert [(row["kind"], row["http_status"], row["requests"]) for row in rows] == [
+        ("rate_limited", 429, 1),
+        ("", 200, 1),
+    ]
+    told = "no answer from https://example.org/feed?token=hush&x=1, tried 3 times"
+    failed = FetchResult("trades", NOW, Outcome.FAILED, detail=told, kind="no_answer", request_id="req-1")
+    refresh.ingest([failed])
+    (kept,) = store.fetch_rows("trades", None, None, 10)
+    assert kept["detail"] == "no answer from https://example.org/feed, tried 3 times"
+    assert (kept["kind"], kept["request_id"]) == ("no_answer", "req-1")
     await world.aclose()
