@@ -21,7 +21,7 @@ from pipelines.backlog import Backlog
 from pipelines.errors import StoreError
 from pipelines.model import FetchResult
 from pipelines.refresh import Refresh
-from pipelines.store import EmbeddedPostgres, Store, engine, saving, scores
+from pipelines.store import EmbeddedPostgres, Store, decisions, engine, hourly, saving, scores
 from pipelines.store.lease import Role
 from pipelines.store.postgres_bin import server_account
 from pipelines.store.trouble import UnavailableError
@@ -115,8 +115,8 @@ def test_p2_a_restart_in_the_middle_of_a_save(
     own: EmbeddedPostgres, own_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = expected(own_store, 0)
-    refresh, before = flow(own_store), saving.refresh_touched_hours
-    struck = []
+    refresh, before = flow(own_store), hourly.refresh_touched_hours
+    struck: list[int] = []
 
     def strike(connection: object) -> None:
         if not struck:
@@ -160,7 +160,7 @@ def test_p3_a_lost_commit_reply_doubles_nothing(
     week_then_break(behind, refresh, polls=1)
     at = T + timedelta(minutes=5)
     refresh.ingest(fetched(at, 40, "b1-"))
-    decide = scores.write_decided
+    decide = decisions.write_decided
 
     def arm(*arguments: Any) -> None:
         decide(*arguments)
