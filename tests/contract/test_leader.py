@@ -108,12 +108,9 @@ def test_g4_a_leader_that_is_cut_off_is_adrift_and_comes_back(server_url: str) -
 
 
 LIVE = {
-    "MODE": "live",
-    "TRADES__FEEDS": "[]",
-    "TRENDS__URL": "http://127.0.0.1:9/",
-    "TRENDS__POLL_SECONDS": "10",
+    "MODE": "live", "TRADES__FEEDS": "[]", "TRENDS__URL": "http://127.0.0.1:9/", "TRENDS__POLL_SECONDS": "10",
     "POLL__SCORE_SECONDS": "10",
-}
+}  # fmt: skip
 
 
 def polls(server: Running) -> set[str]:
