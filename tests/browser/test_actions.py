@@ -134,7 +134,7 @@ def test_a_card_is_filled_in_and_a_mistake_is_said_in_the_form(page: Page, actin
     opened(page, acting)
     page.get_by_role("button", name="Create rundown card").click()
     dialog = page.locator("dialog")
-    expect(dialog.get_by_label("Hook")).to_have_value(PACKAGE["hook"])
+    expect(dialog.get_by_label("Hook")).to_have_value(str(PACKAGE["hook"]))
     expect(dialog).to_contain_text("walks off <b>set</b> https://example.com/1")
     slug = dialog.get_by_label("Slug").input_value()
     dialog.get_by_label("Slug").fill("not/a slug")

@@ -22,6 +22,7 @@ from pipelines.alert.promo import make_promo
 from pipelines.alert.rundown import Poster
 from pipelines.alert.slack import BotSender, build_bot
 from pipelines.clock import ManualClock
+from pipelines.errors import InputError
 from pipelines.outbox import SLACK, Decided
 from pipelines.settings import load_settings
 from pipelines.store import Store
@@ -134,7 +135,7 @@ def test_a_tease_that_may_have_arrived_is_looked_for_in_its_thread(desk: Desk, f
     desk.upstream.plan("chat.postMessage", desk.slack.accept_then(fault))
     desk.run_promos(5)
     assert desk.scalars("SELECT state FROM promo") == ["uncertain"]
-    with pytest.raises(actions.InputError, match="a tease is on its way"):
+    with pytest.raises(InputError, match="a tease is on its way"):
         actions.resend(desk.store, alert, ANA, desk.clock.now(), once="r")
     desk.run_promos(60)
     assert len(desk.slack.replies) == 1
