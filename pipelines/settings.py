@@ -218,6 +218,7 @@ class Settings(BaseSettings):
     database_url: SecretStr
     redis_url: SecretStr
     var_dir: Path
+    log_level: Literal["warning", "info", "debug"]
     auth: Auth
     outgoing: Outgoing
     retention: Retention
