@@ -66,7 +66,9 @@ class Facts(Part):
         """Make the three roles and give each what it may do in this schema; see ``roles.sql``. Raises
         :class:`StoreError` where the database user may not."""
         with self._db.writing() as connection:
-            connection.exec_driver_sql(ROLES.read_text(encoding="utf-8"))
+            cursor = connection.connection.cursor()  # the driver itself: the text has % of its own
+            cursor.execute(ROLES.read_text(encoding="utf-8"))
+            cursor.close()
 
     @property
     def trouble(self) -> Trouble | None:
