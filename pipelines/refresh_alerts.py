@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,6 +57,9 @@ def decide_poll(
     known = {row["entity"]: row for row in names}
     alerts = tuple(_alert(store, row, known[row["entity"]], platforms, now) for row in fired if row["entity"] in known)
     sends = desk.since is None or now > desk.since
+    if not sends:
+        # decided while a baseline was read in, at polls far apart: nobody was told, and no KPI counts them
+        alerts = tuple(replace(alert, payload={**alert.payload, "warm_up": True}) for alert in alerts)
     return Decided(decisions, after, alerts, desk.channel if sends else None)
 
 

@@ -9,6 +9,7 @@ where SCORING 6 leaves a choice:
 * Back-check: the scoring polls of the two hours after the alert, its own poll left out, that brought new data (SCORING 5:
   scoring the same data twice is one poll). A poll without a score of the name is one in which it did not hold. Without
   any such poll nobody knows: unknown, and not counted.
+* Alerts of a warm-up (a demo or a replay reading its baseline in) were told to nobody and are no cases.
 * Duplicate: an alert on a name that alerted up to 24 h before; the first one stands. Names merged later are one name.
 * An alert is checked once its back-check has held or failed, or once it is known to be false for another reason. It is
   false for one reason only, the first of: source fault, duplicate, failed.

@@ -14,18 +14,20 @@ from pipelines.store.base import Part, merged_map
 from pipelines.store.bulk import json_dump
 from pipelines.store.engine import as_utc
 
-OUTCOMES = """SELECT a.id AS alert, a.entity_id, a.at, a.state = 'source_fault' AS fault, a.payload->>'slug' AS slug,
+TOLD = "a.payload->>'warm_up' IS NULL"
+"""Alerts of a warm-up were told to nobody; they are no cases."""
+OUTCOMES = f"""SELECT a.id AS alert, a.entity_id, a.at, a.state = 'source_fault' AS fault, a.payload->>'slug' AS slug,
         a.payload->>'name' AS name, b.result, coalesce(b.polls, 0) AS polls, coalesce(b.held, 0) AS held,
         (SELECT count(*) FILTER (WHERE v.useful) FROM vote v WHERE v.alert_id = a.id) AS useful,
         (SELECT count(*) FILTER (WHERE NOT v.useful) FROM vote v WHERE v.alert_id = a.id) AS not_useful
     FROM alert a LEFT JOIN backcheck b ON b.alert_id = a.id
-    WHERE (CAST(:ids AS bigint[]) IS NULL OR a.id = ANY(:ids))
-        AND (CAST(:since AS timestamptz) IS NULL OR a.at >= :since) ORDER BY a.at, a.id"""
+    WHERE {TOLD} AND (CAST(:ids AS bigint[]) IS NULL OR a.id = ANY(:ids))
+        AND (CAST(:since AS timestamptz) IS NULL OR a.at >= :since) ORDER BY a.at, a.id"""  # noqa: S608  # our own expression
 PUBLISHED = """SELECT DISTINCT m.entity_id, i.published_at FROM mention m
     JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     WHERE m.source = 'trades' AND m.entity_id = ANY(:ids) AND i.published_at >= :since AND i.published_at <= :until"""
-UNCHECKED = """SELECT a.id AS alert, a.entity_id, a.at FROM alert a WHERE a.at <= :before
-    AND NOT EXISTS (SELECT FROM backcheck b WHERE b.alert_id = a.id) ORDER BY a.at, a.id LIMIT :limit"""
+UNCHECKED = f"""SELECT a.id AS alert, a.entity_id, a.at FROM alert a WHERE {TOLD} AND a.at <= :before
+    AND NOT EXISTS (SELECT FROM backcheck b WHERE b.alert_id = a.id) ORDER BY a.at, a.id LIMIT :limit"""  # noqa: S608  # our own expression
 HELD = """SELECT s.entity_id, p.at, s.velocity_z, s.spread_count FROM score s JOIN score_poll p ON p.id = s.poll_id
     WHERE p.counted AND p.at > :since AND p.at <= :until AND s.entity_id = ANY(:ids)"""
 OUTCOME_COLUMNS = {

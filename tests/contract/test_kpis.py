@@ -18,7 +18,7 @@ from pipelines.alert.actions import Person, mark_source_fault, vote
 from pipelines.outbox import DECISIONS, EPISODES, Decided, NewAlert
 from pipelines.read import kpis as read_kpis
 from pipelines.refresh_kpis import KpiReport, refresh_kpis
-from pipelines.settings import Retention, load_settings
+from pipelines.settings import load_settings
 from pipelines.store import ScoreMeta, Store
 from pipelines.store.scores import KEEP_RANKS
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
@@ -28,11 +28,13 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ANA, SAM = Person("slack:U1", "Ana"), Person("slack:U2", "Sam")
 
 
-def decided(*entities: int, at: datetime = T) -> Decided:
+def named(entity: int) -> dict[str, object]:
+    return {"name": f"N{entity}", "slug": f"n{entity}"}
+
+
+def decided(*entities: int, at: datetime = T, **payload: object) -> Decided:
     fired = tuple(
-        NewAlert(
-            f"demo|{entity}|{at}", entity, 1.9, 3.7, 3, 0.4, 0.8, "why", {"name": f"N{entity}", "slug": f"n{entity}"}
-        )
+        NewAlert(f"demo|{entity}|{at}", entity, 1.9, 3.7, 3, 0.4, 0.8, "why", {**named(entity), **payload})
         for entity in entities
     )
     return Decided(pl.DataFrame(schema=DECISIONS), pl.DataFrame(schema=EPISODES), fired)
@@ -192,11 +194,8 @@ def test_settled_leads_outlive_their_items_and_alerts(store: Store) -> None:
     refresh_kpis(store, RULES, T + 40 * DAY)
     voted = read_kpis.kpis(store, RULES, T + 40 * DAY, 90)
     assert (voted.lead.median, voted.usefulness.n) == (4.0, 1)
-    store.prune(
-        T + 60 * DAY, Retention(mentions_days=30, hourly_days=30, scores_days=30, audit_days=30, recordings_days=30)
-    )
-    assert rows(store, "SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM backcheck), (SELECT count(*) FROM vote)"
-                ) == [(0, 0, 0)]  # fmt: skip
+    with store._db.writing() as connection:
+        connection.execute(text("DELETE FROM alert"))
     refresh_kpis(store, RULES, T + 60 * DAY)
     assert read_kpis.kpis(store, RULES, T + 60 * DAY, 90).by_day == voted.by_day
 
@@ -232,6 +231,14 @@ def test_a_duplicate_of_an_alert_before_the_span_is_one(embedded_store: Store) -
     two_hours(store, name, [], T)
     view = read_kpis.kpis(store, RULES, T + HOUR, 1)
     assert [(row.id, row.check, row.duplicate_of) for day in view.by_day for row in day.alerts] == [(2, "duplicate", 1)]
+
+
+def test_alerts_of_a_warm_up_are_no_cases(embedded_store: Store) -> None:
+    (name,) = add(embedded_store, "One")
+    frames = score_frames([name], T, hours=1)
+    embedded_store.save_scores(T, *frames, decided=decided(name, warm_up=True))
+    assert refresh_kpis(embedded_store, RULES, T + 5 * HOUR) == KpiReport(0, 0)
+    assert read_kpis.kpis(embedded_store, RULES, T + 5 * HOUR).alerts == 0
 
 
 def test_an_empty_store_has_no_figures(store: Store) -> None:

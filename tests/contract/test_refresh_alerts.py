@@ -82,7 +82,8 @@ def test_a_story_that_breaks_alerts_once_with_its_receipts(embedded_store: Store
 def test_a_warm_up_keeps_its_alerts_to_itself(embedded_store: Store) -> None:
     reports = week_then_break(embedded_store, flow(embedded_store, Desk(SLACK, since=T + HOUR)))
     assert len(reports[1].alerts) == 1
-    assert embedded_store.alert_rows()[0]["delivery"] is None
+    (row,) = embedded_store.alert_rows()
+    assert (row["delivery"], row["payload"]["warm_up"]) == (None, True)
 
 
 def test_an_empty_store_decides_nothing(embedded_store: Store) -> None:
