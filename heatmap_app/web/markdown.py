@@ -12,7 +12,7 @@ from heatmap_app.web.doc import Block, Bullets, Copy, Doc, Figure, Grid, Heading
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+"
 )
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~!&:^$=+\"'-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$]|:(?=/)|^[-+=])")
 _WWW = re.compile(r"(?i)(www)\.")
 _NUMBERED = re.compile(r"^(\d+)([.)])")
 WORD_JOINER = "\u2060"

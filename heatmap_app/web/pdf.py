@@ -3,6 +3,7 @@ bytes. Text is only ever drawn; nothing in it can act. What no font has is marke
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ from pipelines.settings import ROOT
 INTER = ROOT / "assets" / "fonts"
 NOTO = Path(manimgx_fonts.__file__).parent
 FIRST = "NotoSans[wght].ttf"
+UNSHAPED = (FIRST, "NotoEmoji[wght].ttf", "NotoSansSymbols[wght].ttf")
 MISSING = "(?)"
 MAX_TEXT = 1_000
 MARGIN, BOTTOM = 15.0, 18.0
@@ -30,6 +32,8 @@ INK, SECOND, RULE = (20, 24, 29), (74, 86, 99), (216, 222, 230)
 TONES = {"warn": (140, 80, 0), "bad": (160, 20, 20)}
 FILLS = {"lane": RULE, "gap": (228, 232, 238), "usual": (190, 198, 207), "alert": (160, 20, 20), "trade": (91, 58, 150)}
 BARS = {"reddit": (179, 57, 11), "trends": (28, 79, 160), "tiktok": (11, 107, 93), "trades": (91, 58, 150)}
+SPELT = str.maketrans({"√": "sqrt", "←": "from", "→": "to", "✓": "yes", "☐": "no"})
+"""Signs of ours that only fonts of other scripts have."""
 JOINING = frozenset("\u200c\u200d\ufe0e\ufe0f\u2060")
 
 
@@ -59,16 +63,18 @@ def _others() -> tuple[Path, ...]:
     return (NOTO / FIRST, *rest)
 
 
-def needed(chars: Iterable[str]) -> tuple[list[Path], bool]:
-    """The fonts beside Inter that ``chars`` need, and whether any of them is of a script that must be shaped."""
+def needed(chars: Iterable[str]) -> tuple[list[Path], frozenset[int]]:
+    """The fonts beside Inter that ``chars`` need, and those of ``chars`` whose script must be shaped."""
     wanted = {ord(char) for char in chars} - known(INTER / "Inter-Regular.ttf")
-    fonts, shaped = [], False
+    fonts: list[Path] = []
+    shaped: set[int] = set()
     for path in _others():
-        if wanted & known(path):
+        if found := wanted & known(path):
             fonts.append(path)
-            shaped = shaped or path.name not in (FIRST, "NotoEmoji[wght].ttf", "NotoSansSymbols[wght].ttf")
-            wanted -= known(path)
-    return fonts, shaped
+            wanted -= found
+            if path.name not in UNSHAPED:
+                shaped |= found
+    return fonts, frozenset(shaped)
 
 
 class _File(FPDF):
@@ -93,16 +99,14 @@ class _Paper:
         self.out.set_creation_date(as_of)
         self.out.set_margins(MARGIN, MARGIN)
         self.out.set_auto_page_break(True, BOTTOM)
-        chars = {char for text in texts(doc) for char in text[:MAX_TEXT]} | set("…·–")
-        fonts, shaped = needed(chars)
+        chars = {char for text in texts(doc) for char in text[:MAX_TEXT].translate(SPELT)} | set("…·–σ")
+        fonts, self.shaped = needed(chars)
         self.out.add_font("Inter", "", INTER / "Inter-Regular.ttf")
         self.out.add_font("Inter", "B", INTER / "Inter-SemiBold.ttf")
         for path in fonts:
             self.out.add_font(path.stem, "", path)
         self.out.set_fallback_fonts([path.stem for path in fonts], exact_match=False)
         self.have = known(INTER / "Inter-Regular.ttf").union(*(known(path) for path in fonts))
-        if shaped:
-            self.out.set_text_shaping(True)
         self.out.set_title(self.clean(doc.title))
         self.out.set_creator("ET Heatmap")
         marks = "".join(f"{word} · " for word, tone in doc.marks if tone == "warn")
@@ -113,7 +117,7 @@ class _Paper:
     def clean(self, text: str) -> str:
         """``text`` in one line of characters there are fonts for; the others are counted and marked."""
         found: list[str] = []
-        for char in unicodedata.normalize("NFC", text[:MAX_TEXT]):
+        for char in unicodedata.normalize("NFC", text[:MAX_TEXT].translate(SPELT)):
             kind = unicodedata.category(char)
             if char in JOINING or kind in ("Cf", "Cs", "Co", "Cn"):
                 continue
@@ -126,6 +130,12 @@ class _Paper:
                 found.append(MISSING if found[-1:] != [MISSING] else "")
         line = "".join(found)
         return line + "…" if len(text) > MAX_TEXT else line
+
+    def ready(self, text: str) -> str:
+        """``text`` as :meth:`clean` gives it; shaping, which is slow, is on where its script needs it."""
+        shown = self.clean(text)
+        self.out.set_text_shaping(any(ord(char) in self.shaped for char in shown))
+        return shown
 
     def head(self, doc: Doc) -> None:
         """Title, what it is, marks and figures."""
@@ -173,7 +183,7 @@ class _Paper:
         """A paragraph of one look."""
         self.out.set_font("Inter", "B" if bold else "", size)
         self.out.set_text_color(*colour)
-        self.out.multi_cell(0, height, self.clean(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.out.multi_cell(0, height, self.ready(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def line(self, parts: Line, size: float, colour: tuple[int, int, int] = INK) -> None:
         """Runs of text one after the other."""
@@ -181,28 +191,30 @@ class _Paper:
         for part in parts:
             self.out.set_font("Inter", "B" if part.strong else "", size)
             self.out.set_text_color(*(SECOND if part.quiet else colour))
-            self.out.write(height, self.clean(part.text), link=safe_url(part.url) or "")
+            self.out.write(height, self.ready(part.text), link=safe_url(part.url) or "")
         self.out.ln(height + 1)
 
     def grid(self, grid: Grid) -> None:
         """A table: each row as high as its fullest cell, the head again on every page."""
         width = self.out.w - 2 * MARGIN
         widths = [share * width for share in grid.shares]
-        self._row(tuple((Text(name, strong=True),) for name in grid.head), widths, grid, SECOND)
+        head = tuple((Text(name, strong=True),) for name in grid.head)
+        if self.out.get_y() + 16 > self.out.h - BOTTOM:
+            self.out.add_page()
+        self._row(head, widths, grid, SECOND)
         for row in grid.rows:
             height = 4.4 * max(self._lines(cell, widths[place]) for place, cell in enumerate(row))
             if self.out.get_y() + height + 1.6 > self.out.h - BOTTOM:
                 self.out.add_page()
-                self._row(tuple((Text(name, strong=True),) for name in grid.head), widths, grid, SECOND)
+                self._row(head, widths, grid, SECOND)
             self._row(row, widths, grid, INK)
 
     def _lines(self, cell: Line, width: float) -> int:
+        """At most how many lines the cell takes: words leave room at a line's end."""
         self.out.set_font("Inter", "", 8.5)
-        text = self.clean_quietly("".join(part.text for part in cell))
-        if self.out.get_string_width(text) <= width - 3:
-            return 1
-        found = self.out.multi_cell(width - 1, 4.4, text, dry_run=True, output="LINES", align="L")
-        return max(1, len(found)) if isinstance(found, list) else 1
+        self.out.set_text_shaping(False)
+        needs = self.out.get_string_width(self.clean_quietly("".join(part.text for part in cell))) / (width - 3)
+        return 1 if needs <= 1 else math.ceil(needs * 1.2)
 
     def clean_quietly(self, text: str) -> str:
         """As :meth:`clean`, without counting again what it counts when it is drawn."""
@@ -220,10 +232,14 @@ class _Paper:
             self.out.set_font("Inter", "B" if strong else "", 8.5)
             self.out.set_text_color(*(SECOND if quiet else colour))
             self.out.set_xy(left, top)
-            text = self.clean("".join(part.text for part in cell))
+            text = self.ready("".join(part.text for part in cell))
             align = "R" if place in grid.numeric else "L"
-            self.out.multi_cell(widths[place] - 1, 4.4, text, align=align, link=url, new_x=XPos.RIGHT, new_y=YPos.NEXT)
-            bottom = max(bottom, self.out.get_y())
+            if self.out.get_string_width(text) <= widths[place] - 3.2:
+                self.out.cell(widths[place] - 1, 4.4, text, align=align, link=url)
+                bottom = max(bottom, top + 4.4)
+            else:
+                self.out.multi_cell(widths[place] - 1, 4.4, text, align=align, link=url, new_y=YPos.NEXT)
+                bottom = max(bottom, self.out.get_y())
             left += widths[place]
         self.out.set_draw_color(*RULE)
         self.out.line(MARGIN, bottom + 0.6, self.out.w - MARGIN, bottom + 0.6)
@@ -243,9 +259,10 @@ class _Paper:
         for label in chart.labels:
             self.out.set_font("Inter", "B" if label.strong else "", 7)
             self.out.set_text_color(*(INK if label.strong else SECOND))
-            text = self.clean(label.text)
+            text = self.ready(label.text)
             back = {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor] * self.out.get_string_width(text)
-            self.out.text(MARGIN + label.x * scale - back, top + label.y * scale, text)
+            self.out.set_xy(MARGIN + label.x * scale - back, top + label.y * scale - 2.4)
+            self.out.cell(text=text, h=3)
         self.out.set_y(top + chart.height * scale + 1)
         key = "Grey band: usual. Light grey: nobody looked. Red line: our alert. Violet line: a trade story."
         self.put(key, 8, colour=SECOND)
