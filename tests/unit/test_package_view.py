@@ -66,8 +66,8 @@ def test_the_timeline_shows_gaps_bars_usual_and_marks() -> None:
     kinds = [shape.kind for shape in chart.shapes]
     assert (kinds.count("gap"), kinds.count("usual"), kinds.count("alert"), kinds.count("trade")) == (1, 1, 1, 0)
     assert kinds.count("bar") == sum(1 for volume in volumes if volume)
-    assert all(0 <= shape.x and shape.x + shape.width <= chart.width + 0.1 for shape in chart.shapes)
-    assert all(0 <= shape.y and shape.y + shape.height <= chart.height for shape in chart.shapes)
+    assert all(shape.x >= 0 and shape.x + shape.width <= chart.width + 0.1 for shape in chart.shapes)
+    assert all(shape.y >= 0 and shape.y + shape.height <= chart.height for shape in chart.shapes)
     drawn = svg(chart, "<b>what</b>")
     assert "<b>" not in drawn
     assert "nobody looked" in drawn
