@@ -145,7 +145,7 @@ def test_what_does_not_fit_changes_nothing_and_says_why(
 
 @pytest.mark.parametrize("action", ["assign", "unassign", "cards", "promo", "resend", "source-fault"])
 def test_a_viewer_may_vote_and_nothing_else(desk: Desk, action: str) -> None:
-    bodies = {"assign": {"who": "Sam"}, "cards": CARD, "promo": {"text": "Next"}}
+    bodies: dict[str, dict[str, Any]] = {"assign": {"who": "Sam"}, "cards": CARD, "promo": {"text": "Next"}}
     said = desk.do(action, {**bodies.get(action, {}), **ONCE}, "vi", 403)
     assert said["detail"] == "This needs the role editor; Vi is viewer"
     desk.do("vote", {"useful": True}, "vi")
