@@ -188,7 +188,7 @@ async def resend(request: Request, number: Number, body: OnlyOnce, user: Editor)
 
 @router.post("/alerts/{number}/source-fault", summary="Mark an alert as a source's fault, or take that back")
 async def source_fault(request: Request, number: Number, body: Fault, user: Editor) -> Did:
-    """A marked alert counts in no rate."""
+    """A marked alert counts as a false alert in the KPIs."""
     return await _did(request, lambda runtime: actions.mark_source_fault(
         runtime.store, number, person(user), _now(), fault=body.fault, once=body.once
     ))  # fmt: skip

@@ -103,7 +103,7 @@ def resend(number: Number) -> None:
 
 @alerts.command("fault")
 def fault(number: Number, undo: Annotated[bool, typer.Option("--undo", help="Take the mark back.")] = False) -> None:
-    """Mark an alert as made by a fault of a source: it counts in no rate."""
+    """Mark an alert as made by a fault of a source: it counts as a false alert."""
     person = Person(actor(), actor().removeprefix("cli:"))
     with opened_store() as store:
         done = actions.mark_source_fault(

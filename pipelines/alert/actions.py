@@ -109,7 +109,7 @@ def vote(store: Actions, alert_id: int, by: Person, now: datetime, *, useful: bo
 
 
 def mark_source_fault(store: Actions, alert_id: int, by: Person, now: datetime, *, fault: bool, once: str) -> Done:
-    """Mark the alert as made by a fault of a source, so that it counts in no rate; or take that back."""
+    """Mark the alert as made by a fault of a source, so that it counts as a false alert; or take that back."""
     effect = store.mark_alert(alert_id, by, now, fault=fault, once=check_once(once))
     return Done(fault_line(effect.facts), effect.repeated, undo="mark_source_fault")
 

@@ -59,7 +59,7 @@ def voted_line(facts: Facts) -> str:
 def fault_line(facts: Facts) -> str:
     """What a mark means."""
     if facts["fault"]:
-        return f"Marked as a source fault {_stamp(facts)}. It counts in no rate."
+        return f"Marked as a source fault {_stamp(facts)}. It counts as a false alert."
     return f"No longer marked as a source fault, {_stamp(facts)}."
 
 

@@ -19,7 +19,7 @@ def state_blocks(activity: Activity, value: str, *, buttons: bool) -> list[Block
     """The state of one alert; ``value`` comes back with a press of Undo. Nothing where nobody did anything."""
     blocks: list[Block] = []
     if activity.state == "source_fault":
-        blocks.append(section("Marked as a source fault. It counts in no rate."))
+        blocks.append(section("Marked as a source fault. It counts as a false alert."))
     if activity.assigned is not None:
         undo = {"accessory": button("Undo", "unassign", value)} if buttons else {}
         blocks.append(section(_assigned(activity.assigned), block_id="et_assigned", **undo))

@@ -67,7 +67,7 @@ def lead(found: AlertLead | None) -> Said:
 def backcheck(row: Mapping[str, Any], at: datetime, now: datetime) -> Said:
     """Whether the alert still held in the two hours after it (SCORING 6)."""
     if row.get("state") == "source_fault":
-        return Said("source fault", "bad", line="Marked as caused by a source; counts as false.")
+        return Said("source fault", "bad", line="Marked as caused by a source; it counts as a false alert.")
     share = f"{row['held_polls']} of {row['checked_polls']} polls" if row.get("checked_polls") else ""
     line = str(row.get("backcheck_detail") or share)
     match row.get("backcheck"):

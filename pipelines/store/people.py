@@ -121,7 +121,7 @@ class People(Part):
         return self._act("vote", alert_id, by, now, once, change)
 
     def mark_alert(self, alert_id: int, by: Person, now: datetime, *, fault: bool, once: str) -> Effect:
-        """Mark an alert as a fault of a source (it counts in no rate), or take that back. Facts: fault, by, at."""
+        """Mark an alert as a source fault (a false alert in the KPIs), or take that back. Facts: fault, by, at."""
         state = "source_fault" if fault else "open"
 
         def change(connection: Connection) -> Facts:

@@ -131,7 +131,7 @@ def test_a_tease_needs_a_thread(store: Store) -> None:
 
 def test_a_source_fault_can_be_taken_back(store: Store) -> None:
     alert = posted(store)
-    assert ACTIONS["fault"](store, alert, "1").line == "Marked as a source fault by Ana, 14:02. It counts in no rate."
+    assert ACTIONS["fault"](store, alert, "1").line == "Marked as a source fault by Ana, 14:02. It counts as a false alert."
     assert actions.activity(store, alert).state == "source_fault"
     assert actions.mark_source_fault(store, alert, ANA, NOW, fault=True, once="2").repeated
     actions.mark_source_fault(store, alert, ANA, NOW, fault=False, once="3")
