@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from datetime import datetime
+from typing import Any
 
 import structlog
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
@@ -39,7 +40,7 @@ class Socket:
     def __init__(self, app: AsyncApp, slack: Slack, clock: Clock | None = None) -> None:
         self._app, self._slack, self._clock = app, slack, clock or SystemClock()
         self._task: asyncio.Task[None] | None = None
-        self._handler: AsyncSocketModeHandler | None = None
+        self._handler: Any = None  # the library's connect and close carry no types
         self.state = "Socket Mode: not started"
 
     def start(self) -> None:
@@ -73,7 +74,7 @@ class Socket:
         quiet = logging.getLogger("heatmap.slack.socket")
         quiet.setLevel(logging.CRITICAL)  # its errors name the address with the ticket; ours say the same in words
         client = AsyncWebClient(base_url=self._slack.url, timeout=TIMEOUT_S, retry_handlers=[])
-        handler = AsyncSocketModeHandler(
+        handler: Any = AsyncSocketModeHandler(
             self._app, self._slack.app_token.get_secret_value(), logger=quiet, web_client=client, ping_interval=PING_S
         )
         self._handler = handler

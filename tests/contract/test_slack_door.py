@@ -205,3 +205,10 @@ def test_where_it_is_not_set_up_it_says_how(embedded_store: Store) -> None:
         assert "HEATMAP_SLACK__SIGNING_SECRET" in answer.json["detail"]
         assert desk.count("audit") == 0
         assert "off" in desk.app.state
+
+
+def test_slacks_own_question_whether_the_address_is_right_is_answered(desk: SlackDesk) -> None:
+    body = json.dumps({"type": "url_verification", "token": "t", "challenge": "3eZbrw1a"}).encode()
+    answer = desk.ana.send(body, {**desk.ana.signed(body), "Content-Type": "application/json"})
+    assert (answer.status, "3eZbrw1a" in answer.text) == (200, True)
+    assert desk.app.state.startswith("HTTP: /slack/events is open, last request")
