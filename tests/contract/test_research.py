@@ -143,7 +143,7 @@ def test_the_page(client: httpx.Client) -> None:
     assert answer.status_code == 200
     page = answer.text
     for words in (NAME, "DEMO: invented data", "The score, opened up", "Action package", "Trades coverage", "2.0 h ahead",
-                  "Saint Ferro", "HEAT 1.55", "= (0.5 × 3.00", "<svg", "variety.com", "Stale since"):  # fmt: skip
+                  "Saint Ferro", "HEAT 1.50", "= (0.5 × 3.00", "<svg", "variety.com", "Stale since"):  # fmt: skip
         assert words in page, words
     assert f'href="/research/{SLUG}.pdf"' in page
     assert page.count("data-copy=") >= 8
