@@ -17,6 +17,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from heatmap_app import api_writes, problems
 from pipelines.alert import actions
 from pipelines.alert.actions_words import state_of_card
+from pipelines.alert.package_model import BookingBrief, Package, TopReceipt
 from pipelines.outbox import SLACK, Claim
 from pipelines.people import Activity
 from pipelines.settings import load_settings
@@ -27,10 +28,16 @@ from tests.browser.serve_sample import SampleServer, running
 from tests.contract.test_store_alerts import store_alerts
 
 pytestmark = pytest.mark.browser
-PACKAGE = {
-    "hook": "Posts about a walk-off have climbed since 11:20.", "teases": ["Next: a walk-off on set", "Who left the set?"],
-    "receipts": [{"title": "walks off <b>set</b>", "link": "https://example.com/1"}],
-}  # fmt: skip
+RECEIPT = TopReceipt(
+    "reddit:1", "walks off <b>set</b>", "reddit", "r/movies", "2 h", datetime(2026, 11, 22, 12, tzinfo=UTC), True,
+    "https://example.com/1",
+)  # fmt: skip
+PACKAGE = Package(
+    angle="unknown", angle_words=(), booking_brief=BookingBrief(("One", "Two", "Three"), "Hook", ()),
+    teases=("Next: a walk-off on set", "Who left the set?"), push="Push", social="Social", lower_third=("Name", "Line"),
+    asset_cues=(), receipts=(RECEIPT,), unconfirmed=True, careful=False,
+    hook="Posts about a walk-off have climbed since 11:20.", provenance=(), notes=(),
+).to_dict()  # fmt: skip
 
 
 class ActingReader(SampleReader):
