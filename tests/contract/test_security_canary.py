@@ -122,8 +122,8 @@ def test_no_secret_shows_whatever_fails() -> None:
     with Upstream(Failing()) as upstream, open_folder() as var:
         given = settings_for(upstream)
         with serving(var=var, settings=given) as server:
-            deadline = time.monotonic() + 40
-            while time.monotonic() < deadline and len(upstream.log) < 14:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and len(upstream.log) < 12:
                 time.sleep(0.5)
             for path, text in asked(server):
                 assert_clean(text, path)
