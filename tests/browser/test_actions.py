@@ -37,7 +37,7 @@ PACKAGE = Package(
     teases=("Next: a walk-off on set", "Who left the set?"), push="Push", social="Social", lower_third=("Name", "Line"),
     asset_cues=(), receipts=(RECEIPT,), unconfirmed=True, careful=False,
     hook="Posts about a walk-off have climbed since 11:20.", provenance=(), notes=(),
-).to_dict() | {"preview": False, "note": ""}  # fmt: skip
+).to_dict() | {"preview": False, "alert": 1, "at": "2026-11-22T12:00:00+00:00", "writer": None}  # fmt: skip
 
 
 class ActingReader(SampleReader):
