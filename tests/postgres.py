@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -46,9 +47,25 @@ def server_programs() -> Path | None:
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running ordinary server. ``port`` stays the same over a :meth:`restart`, which is as sudden as a crash."""
+
+    port: int
+    url: str
+    restart: Callable[[], None]
+
+
 @contextmanager
 def ordinary_server(programs: Path) -> Iterator[str]:
     """The URL of an ordinary server on a loopback port, where a role without special rights signs in by password."""
+    with restartable_server(programs) as server:
+        yield server.url
+
+
+@contextmanager
+def restartable_server(programs: Path) -> Iterator[Server]:
+    """As :func:`ordinary_server`, with a handle on the server."""
     with open_folder() as folder:
         account = _server_user()
         if account is not None:
@@ -65,7 +82,18 @@ def ordinary_server(programs: Path) -> Iterator[str]:
         run([programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start"])
         try:
             _make_role(port)
-            yield f"postgresql://heatmap:{PASSWORD}@127.0.0.1:{port}/heatmap"
+            restart = [
+                programs / "pg_ctl",
+                "-D",
+                folder / "data",
+                "-w",
+                "-l",
+                folder / "log",
+                "-m",
+                "immediate",
+                "restart",
+            ]
+            yield Server(port, f"postgresql://heatmap:{PASSWORD}@127.0.0.1:{port}/heatmap", lambda: run(restart))
         finally:
             run([programs / "pg_ctl", "-D", folder / "data", "-w", "-m", "immediate", "stop"])
 
