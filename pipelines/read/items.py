@@ -42,16 +42,20 @@ def read_beside(store: Store, ids: Sequence[int], as_of: datetime, previous: Map
     return Beside(store.names_of(ids), store.first_seen(ids), trades, read_history(store, ids, as_of), previous)
 
 
-def trades_status(first_pass: datetime | None, items: Sequence[datetime], as_of: datetime) -> TradesStatus:
-    """The first trade item of the story, and our lead over it in hours.
+def trades_status(
+    first_pass: datetime | None, items: Sequence[tuple[datetime, bool]], as_of: datetime
+) -> TradesStatus:  # fmt: skip
+    """The first trade item of the story, and our lead over it in hours. ``items``: time, and whether it is its own.
 
     The story starts where the entity first passed the gates in the last 72 h; ours is the lead when the trades came
-    after that. An entity that did not pass has no lead, and shows its first trade item of the last 48 h.
+    after that. An entity that did not pass has no lead, and shows its first trade item of the last 48 h. An item without
+    a time of its own makes no lead (SCORING 6: never from our first sight); it is shown where there is no other.
     """
     ours = first_pass if first_pass is not None and as_of - first_pass <= TRADES_AFTER else None
     since = (ours or as_of) - TRADES_BEFORE
-    first = min((at for at in items if at > since), default=None)
-    lead = (first - ours) / HOUR if first is not None and ours is not None else None
+    own = min((at for at, own in items if own and at >= since), default=None)
+    first = own or min((at for at, _ in items if at >= since), default=None)
+    lead = (own - ours) / HOUR if own is not None and ours is not None else None
     return TradesStatus(first, lead)
 
 

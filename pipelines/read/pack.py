@@ -9,12 +9,15 @@ from typing import Any
 
 from pipelines.errors import InputError
 from pipelines.model import PLATFORMS, SOURCES
+from pipelines.read import alert_words
 from pipelines.read.board import is_stale
 from pipelines.read.entity import TIMELINE_HOURS, related_names, scored_item, timeline
 from pipelines.read.health import source_health
+from pipelines.read.kpis import AlertLead, alert_leads
 from pipelines.read.story import entity_package, receipt_of
 from pipelines.read.why import runs
 from pipelines.settings import Settings
+from pipelines.settings_kpis import Kpis
 from pipelines.store.store import Store
 from pipelines.view import EntityRef, HeatItem, Receipt, SourceHealth, TimelinePoint
 
@@ -22,8 +25,6 @@ MOST_RECEIPTS = 200
 MOST_ALERTS = 50
 WEEK = timedelta(days=7)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-TRADES_BEFORE, TRADES_AFTER = timedelta(hours=48), timedelta(hours=72)
-"""Trade items that count as an alert's story (SCORING 6)."""
 NOT_AS_OF = (
     "Engagement is as last seen, and volumes per hour are as known today.",
     "Names, domain, settings, the sources' health and where the name came from are as they are today.",
@@ -140,7 +141,7 @@ def research_pack(
         receipts=_receipts(store, family, as_of, now),
         related=related_names(store, family, as_of),
         package=entity_package(store, family, row, item, latest, as_of),
-        alerts=_alerts(store, entity_id, every, now),
+        alerts=_alerts(store, settings.kpis, every, now),
         decisions=runs(store.decision_rows(family, as_of - WEEK, as_of)),
         sources=sources,
         made=settings_that_made(settings),
@@ -190,32 +191,19 @@ def _receipts(store: Store, family: Sequence[int], as_of: datetime, now: datetim
     )
 
 
-def _alerts(store: Store, entity_id: int, rows: Sequence[Mapping[str, Any]], now: datetime) -> tuple[PackAlert, ...]:
-    if not rows:
-        return ()
-    oldest, newest = min(row["at"] for row in rows), max(row["at"] for row in rows)
-    trades = store.trade_items([entity_id], oldest - TRADES_BEFORE, min(now, newest + TRADES_AFTER))["at"].to_list()
-    return tuple(_alert(row, trades, now) for row in rows)
+def _alerts(
+    store: Store, rules: Kpis, rows: Sequence[Mapping[str, Any]], now: datetime
+) -> tuple[PackAlert, ...]:  # fmt: skip
+    leads = alert_leads(store, rules, [row["id"] for row in rows], now) if rows else {}
+    return tuple(_alert(row, leads.get(row["id"])) for row in rows)
 
 
-def _alert(row: Mapping[str, Any], trades: Sequence[datetime], now: datetime) -> PackAlert:
-    at = row["at"]
-    first = min((trade for trade in trades if at - TRADES_BEFORE < trade <= at + TRADES_AFTER), default=None)
-    hours = (first - at) / timedelta(hours=1) if first else None
-    words = lead_words(hours, (now - at) / timedelta(hours=1))
-    return PackAlert(row["id"], at, row["why"], row["heat"], row["state"], row["delivery"], first, hours, words)
-
-
-def lead_words(hours: float | None, age_hours: float) -> str:
-    """How far ahead of the trades an alert was; ``hours`` None while no trade story came in ``age_hours``. Pure."""
-    if hours is None:
-        never = age_hours >= TRADES_AFTER / timedelta(hours=1)
-        return "never covered by the trades" if never else f"no trade story yet, {_span(max(0.0, age_hours))}"
-    return f"{_span(hours)} ahead" if hours > 0 else f"trades had it {_span(-hours)} before"
-
-
-def _span(hours: float) -> str:
-    return f"{int(hours * 60)} min" if hours < 1 else f"{hours:.1f} h"
+def _alert(row: Mapping[str, Any], found: AlertLead | None) -> PackAlert:
+    hours = found.hours if found is not None and found.trades_at is not None else None
+    return PackAlert(
+        row["id"], row["at"], row["why"], row["heat"], row["state"], row["delivery"], found.trades_at if found else None,
+        hours, alert_words.lead(found).word,
+    )  # fmt: skip
 
 
 def settings_that_made(settings: Settings) -> tuple[tuple[str, str], ...]:

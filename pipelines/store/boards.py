@@ -34,6 +34,9 @@ FIRST_PASSES = """SELECT s.entity_id, min(p.at) AS at FROM score s JOIN score_po
     WHERE s.entity_id = ANY(:ids) AND s.passes AND p.at > :since AND p.at <= :until GROUP BY 1"""
 TRADE_TIMES = """SELECT entity_id, at FROM mention
     WHERE entity_id = ANY(:ids) AND source = 'trades' AND at > :since AND at <= :until ORDER BY at"""
+TRADE_STORIES = """SELECT m.entity_id, m.at, i.published_at IS NOT NULL FROM mention m
+    LEFT JOIN item i ON i.source = m.source AND i.item_id = m.item_id
+    WHERE m.entity_id = ANY(:ids) AND m.source = 'trades' AND m.at >= :since AND m.at <= :until ORDER BY m.at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,14 @@ class Boards(Part):
 
     def trade_times(
         self, ids: Sequence[int], since: datetime, until: datetime
-    ) -> tuple[dict[int, datetime], dict[int, list[datetime]]]:
-        """For each entity the first poll in the span in which it passed the gates, and the times of its trade items."""
+    ) -> tuple[dict[int, datetime], dict[int, list[tuple[datetime, bool]]]]:
+        """For each entity the first poll in the span in which it passed the gates, and the times of its trade items,
+        oldest first: each with whether it is the publisher's own, not our first sight of it."""
         span = {"since": since, "until": until}
         passes = self._of_families(ids, FIRST_PASSES, span)
-        items = self._of_families(ids, TRADE_TIMES, span)
+        items = self._of_families(ids, TRADE_STORIES, span)
         first = {row[0]: min(at for key, at in passes if key == row[0]) for row in passes}
-        return first, {entity_id: sorted(at for key, at in items if key == entity_id) for entity_id in ids}
+        return first, {entity_id: sorted((at, own) for key, at, own in items if key == entity_id) for entity_id in ids}
 
     def _of_families(
         self, ids: Sequence[int], statement: str, values: Mapping[str, Any] | None = None

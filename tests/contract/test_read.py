@@ -121,6 +121,20 @@ def test_trades_status_and_lead(store: Store, settings: Settings, scored: list[i
     assert status(2) == (later, None)  # never passed: no lead to speak of
 
 
+def test_no_lead_from_our_first_sight(store: Store, settings: Settings, scored: list[int]) -> None:
+    seen, edge = T + HOUR, T - 48 * HOUR
+    save(store, [result([item("v", "trades", seen)], "trades", seen)], mentions(("trades", "v", scored[0])))
+    store.save_scores(T + 4 * HOUR, *score_frames(scored, T + 4 * HOUR))
+
+    def status() -> tuple[Any, Any]:
+        row = read.heat_view(store, settings, now=T + 5 * HOUR, domains=None).items[0].trades
+        return row.first_at, row.lead_hours
+
+    assert status() == (seen, None)
+    save(store, [result([item("e", "trades", seen, published_at=edge)], "trades", seen)], mentions(("trades", "e", scored[0])))
+    assert status() == (edge, -48.0)
+
+
 def test_the_entity_page(store: Store, settings: Settings, scored: list[int]) -> None:
     one, two, three, four = scored
     rows = [item(key, published_at=T - n * HOUR) for n, key in enumerate("bcd")]

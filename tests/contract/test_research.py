@@ -125,6 +125,14 @@ def test_the_pack_has_everything(store: Store) -> None:
     assert research_pack(store, SETTINGS, "nobody", NOW) is None
 
 
+def test_a_story_without_a_time_of_its_own_makes_no_lead(store: Store) -> None:
+    one, seen = told(store), T - HOUR
+    save(store, [result([item("u", "trades", seen)], "trades", seen)], mentions(("trades", "u", one)))
+    pack = research_pack(store, SETTINGS, SLUG, NOW, mode="demo")
+    assert pack is not None
+    assert (pack.trades.total, pack.alerts[0].lead_hours) == (2, 2.0)
+
+
 def test_the_pack_as_of_an_alert(store: Store) -> None:
     told(store)
     number = store.alert_rows()[0]["id"]
