@@ -17,7 +17,7 @@ DOMAIN_WORDS = {"default": "Entertainment + unclassified", "all": "All domains"}
 
 
 def controls(state: ViewState, settings: Settings) -> Html:
-    """Colour, gates, domain: native inputs, so that keyboard and screen reader work without help."""
+    """Colour and gates: native inputs, so that keyboard and screen reader work without help."""
     colours = [
         tag(
             "label",
@@ -32,13 +32,12 @@ def controls(state: ViewState, settings: Settings) -> Html:
         tag("fieldset", tag("legend", "Colour by"), tag("div", colours, class_="segments"), class_="colours"),
         _switch("velocity", f"velocity ≥ {gates.min_velocity:g}", state.velocity),
         _switch("spread", f"{gates.min_spread}+ platforms", state.spread),
-        tag(
-            "label",
-            tag("span", "Domain", class_="unseen"),
-            tag("select", [_option(key, state.domain) for key in DOMAINS], data_on="domain", name="domain"),
-            class_="select",
-        ),
     )
+
+
+def _domain_choice(state: ViewState) -> Html:
+    chosen = tag("select", [_option(key, state.domain) for key in DOMAINS], data_on="domain", name="domain")
+    return tag("label", tag("span", "Domain", class_="unseen"), chosen, class_="select")
 
 
 def rows(view: HeatView, state: ViewState, times: Times) -> Html:
@@ -61,12 +60,13 @@ def hours(view: HeatView, times: Times) -> Html:
 
 
 def legend(colour: Colour, view: HeatView, state: ViewState) -> Html:
-    """The colour bar with its numbers, the mark of the gate, and what a hatched cell means."""
+    """The colour bar with its numbers, the mark of the gate, what a hatched cell means, which domains."""
     scale = SCALES[colour]
     return join(
         tag("span", scale.label, class_="scale-name"),
         _bar(colour),
         tag("span", tag("i", class_="swatch-none"), "no data", class_="none"),
+        _domain_choice(state),
         tag("span", "Rows: 20 highest by HEAT. Columns: the last 24 h.", class_="about")
         if not view.hidden
         else tag("span", _hidden_words(view.hidden), " ", _show_all(state), class_="about"),

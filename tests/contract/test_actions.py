@@ -19,7 +19,8 @@ from tests.contract.test_store_alerts import store_alerts
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 ANA, KIM = Person("slack:U1", "Ana"), Person("slack:U2", "Kim")
-CARD = CardForm("BRIGHTWATER-WALKOFF", "A block", 45, "Posts about a walk-off have climbed since 11:20.", ("https://example.org/1",))  # fmt: skip
+HOOK = "Posts about a walk-off have climbed since 11:20."
+CARD = CardForm("BRIGHTWATER-WALKOFF", "A block", 45, HOOK, ("https://example.org/1",))
 Action = Callable[[Store, int, str], Done]
 
 ACTIONS: dict[str, Action] = {
@@ -59,7 +60,7 @@ def test_twenty_submits_at_once_are_one_effect(store: Store, name: str) -> None:
     assert rows(store, "SELECT version FROM alert") == [1]
     assert rows(store, "SELECT count(*) FROM audit WHERE subject LIKE 'alert %'") == [1]
     if name in ROWS:
-        assert rows(store, f"SELECT count(*) FROM {ROWS[name]}") == [1]
+        assert rows(store, f"SELECT count(*) FROM {ROWS[name]}") == [1]  # noqa: S608 - our own names
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -131,7 +132,10 @@ def test_a_tease_needs_a_thread(store: Store) -> None:
 
 def test_a_source_fault_can_be_taken_back(store: Store) -> None:
     alert = posted(store)
-    assert ACTIONS["fault"](store, alert, "1").line == "Marked as a source fault by Ana, 14:02. It counts as a false alert."
+    assert (
+        ACTIONS["fault"](store, alert, "1").line
+        == "Marked as a source fault by Ana, 14:02. It counts as a false alert."
+    )
     assert actions.activity(store, alert).state == "source_fault"
     assert actions.mark_source_fault(store, alert, ANA, NOW, fault=True, once="2").repeated
     actions.mark_source_fault(store, alert, ANA, NOW, fault=False, once="3")

@@ -222,7 +222,8 @@ _TEXTS = tuple(f"“{name}” is in trouble; {name.upper()} (2026) https://x.exa
 _RSS = rss(
     [Article(f"{name} to star", f"https://trade.example/{n}", NOW, f"g{n}") for n, name in enumerate(NAMES) if n != 7]
 )
-_ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry><title type="html">&lt;b&gt;A</title>
+_ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>
+<entry><title type="html">&lt;b&gt;A</title>
 <link href="https://t.example/1"/><id>tag:1</id><updated>2026-11-22T10:00:00Z</updated><summary>s</summary></entry></feed>"""
 _TIKTOK = json.dumps(hashtags(6)).encode()
 _MENTIONS = _csv(
