@@ -42,7 +42,11 @@ def acting(view: EntityView, did: Activity | None, user: User, times: Times, now
 
 def _state(did: Activity, base: str, times: Times, now: datetime, *, edits: bool) -> Html:
     it = did.assigned
-    fault = tag("p", "Marked as a source fault. It counts as a false alert.", class_="quiet") if did.state != "open" else None
+    fault = (
+        tag("p", "Marked as a source fault. It counts as a false alert.", class_="quiet")
+        if did.state != "open"
+        else None
+    )
     if it is None:
         return join(tag("p", "Nobody has taken it.", class_="quiet", data_key="who"), fault)
     due = f", due {times.near(it.due, now)}" if it.due else ""

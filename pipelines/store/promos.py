@@ -100,7 +100,9 @@ class PromoBox:
         with self._db.writing() as connection:
             connection.execute(text(UNSEEN), values)
             rows = connection.execute(text(DOUBTS), {**values, "channel": channel}).mappings().all()
-        return [Doubt(self._key(dict(row)), row["attempt_started_at"], row["looks"], row["thread"] or "") for row in rows]
+        return [
+            Doubt(self._key(dict(row)), row["attempt_started_at"], row["looks"], row["thread"] or "") for row in rows
+        ]
 
     def counts(self) -> dict[str, int]:
         """How many lines are in each state."""

@@ -131,7 +131,11 @@ def test_no_lead_from_our_first_sight(store: Store, settings: Settings, scored: 
         return row.first_at, row.lead_hours
 
     assert status() == (seen, None)
-    save(store, [result([item("e", "trades", seen, published_at=edge)], "trades", seen)], mentions(("trades", "e", scored[0])))
+    save(
+        store,
+        [result([item("e", "trades", seen, published_at=edge)], "trades", seen)],
+        mentions(("trades", "e", scored[0])),
+    )
     assert status() == (edge, -48.0)
 
 
