@@ -142,17 +142,22 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says where it is once it answers."""
+    """uvicorn that says where it is once it answers, and ends what would not end by itself before it waits for it."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], leaving: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._leaving = ready, leaving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams of open pages, then stop: the application's own end comes after the wait for them."""
+        self._leaving()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: bool = True) -> None:
@@ -184,7 +189,7 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
 
         # uvicorn sends itself the signal again once it has shut down, which must not kill us before the database is closed
         signal.signal(signal.SIGTERM, lambda *_: None)
-        asyncio.run(Server(config, ready).serve(sockets=[sock]))
+        asyncio.run(Server(config, ready, runtime.events.close).serve(sockets=[sock]))
     finally:
         runtime.close()
         sock.close()
