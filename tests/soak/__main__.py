@@ -1,0 +1,58 @@
+"""Accelerated days of polling under random faults: ``python -m tests.soak [--minutes N | --hours N] [--seed S]``.
+
+Prints a table; ``--json FILE`` writes the same as JSON. Exits with 1 where an invariant does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from tests.soak.report import broken, report, table
+from tests.soak.run import Phase
+
+QUIET_SHARE = 0.25
+
+
+def main() -> int:
+    """Run both phases and report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=10.0, help="how long the rounds go on (10)")
+    length.add_argument("--hours", type=float)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--baseline-days", type=float, default=15.0, help="history read in before the first round (15)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--trace", type=Path, help="append a JSON line a round to this file")
+    options = parser.parse_args()
+    os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
+    seconds = options.hours * 3600 if options.hours else options.minutes * 60
+    every = timedelta(minutes=10 if options.baseline_days > 10 else 60)
+    days = options.baseline_days
+    main_phase = Phase(
+        "live", options.seed, seconds * (1 - QUIET_SHARE), True, days, every, probe=True, trace=options.trace
+    )
+    quiet = Phase(
+        "replay",
+        options.seed + 1,
+        seconds * QUIET_SHARE,
+        False,
+        min(days, 8.0),
+        timedelta(hours=1),
+        trace=options.trace,
+    )
+    found = report(options.seed, seconds, main_phase.run(), quiet.run())
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    sys.stdout.write(table(found))
+    for line in broken(found):
+        sys.stdout.write(f"BROKEN: {line}\n")
+    return 1 if broken(found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
