@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -16,6 +17,7 @@ from tests.soak.report import broken, report, table
 from tests.soak.run import Phase
 
 QUIET_SHARE = 0.25
+HOUR = timedelta(hours=1)
 
 
 def main() -> int:
@@ -29,23 +31,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--trace", type=Path, help="append a JSON line a round to this file")
     options = parser.parse_args()
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # answers that break off are what this is about
     os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
     seconds = options.hours * 3600 if options.hours else options.minutes * 60
     every = timedelta(minutes=10 if options.baseline_days > 10 else 60)
     days = options.baseline_days
-    main_phase = Phase(
-        "live", options.seed, seconds * (1 - QUIET_SHARE), True, days, every, probe=True, trace=options.trace
-    )
-    quiet = Phase(
-        "replay",
-        options.seed + 1,
-        seconds * QUIET_SHARE,
-        False,
-        min(days, 8.0),
-        timedelta(hours=1),
-        trace=options.trace,
-    )
-    found = report(options.seed, seconds, main_phase.run(), quiet.run())
+    loud = Phase("live", options.seed, seconds * (1 - QUIET_SHARE), True, days, every, True, options.trace)
+    quiet = Phase("replay", options.seed + 1, seconds * QUIET_SHARE, False, min(days, 8.0), HOUR, False, options.trace)
+    found = report(options.seed, seconds, loud.run(), quiet.run())
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     sys.stdout.write(table(found))

@@ -40,13 +40,11 @@ class Fault:
     during: bool = False
 
 
-def deck(chance: random.Random, *, kills: bool = True) -> list[Fault]:
+def deck(chance: random.Random) -> list[Fault]:
     """Every fault once, in random order."""
     kinds = [upstream(kind, source, chance) for source in PATHS for kind in ANSWERS]
     kinds += [upstream("huge", "trades", chance), upstream("gzip bomb", "trends", chance)]
-    kinds += [*postgres(chance), *redis(chance), *slack(chance), *slack(chance)]
-    if kills:
-        kinds += [Fault("killed", "process", lambda _ground: None)] * 3
+    kinds += [*postgres(chance), *postgres(chance), *redis(chance), *slack(chance)]
     chance.shuffle(kinds)
     return kinds
 
@@ -62,7 +60,8 @@ def upstream(kind: str, source: str, chance: random.Random) -> Fault:
     def strike(ground: Ground) -> None:
         ground.upstreams[source].plan(path, answer, repeat=True)
 
-    polls = 1 if source == "tiktok" or kind in ("huge", "slow drip", "silence") else chance.randint(1, 3)
+    once = source == "tiktok" or kind in ("429", "huge", "slow drip", "silence")
+    polls = 1 if once else chance.randint(1, 3)
     return Fault(kind, source, strike, lambda ground: ground.upstreams[source].reset(), polls)
 
 
@@ -204,8 +203,9 @@ def slack(chance: random.Random) -> Iterator[Fault]:
 
     def planned(kind: str, answer: Callable[[Ground], Answer]) -> Fault:
         def strike(ground: Ground) -> None:
-            ground.slack_server._plans.clear()
-            ground.slack_server.plan("chat.postMessage", *(answer(ground) for _ in range(times)))
+            ground.slack_server.reset()
+            ground.struck.clear()
+            ground.slack_server.plan("chat.postMessage", *(noted(answer(ground), ground) for _ in range(times)))
 
         return Fault(kind, "slack", strike)
 
@@ -214,6 +214,16 @@ def slack(chance: random.Random) -> Iterator[Fault]:
     yield planned("500 after accept", lambda ground: ground.slack.accept_then("500"))
     yield planned("reset after accept", lambda ground: ground.slack.accept_then("reset"))
     yield planned("reset before accept", lambda _ground: reset())
+
+
+def noted(answer: Answer, ground: Ground) -> Answer:
+    """``answer``, whose time is kept."""
+
+    async def given(scope: Scope, receive: Receive, send: Send) -> None:
+        ground.struck.append(time.monotonic())
+        await answer(scope, receive, send)
+
+    return given
 
 
 def later(fault: Fault, ground: Ground, seconds: float) -> threading.Thread:

@@ -88,6 +88,8 @@ class Ground:
     redis: RedisServer | None
     redis_line: FaultProxy | None
     folder: Path
+    struck: list[float] = field(default_factory=list)
+    """When (monotonic) Slack's planned answers were given, since the last fault was planned."""
 
     def show(self, now: datetime) -> None:
         """The world at ``now``; what was asked before is forgotten."""
@@ -114,8 +116,8 @@ class Ground:
         }  # fmt: skip
         for name in SOURCES:
             settings |= {f"{name.upper()}__{key}": value for key, value in {
-                "POLL_SECONDS": "3600" if name == "tiktok" else str(STEP_S), "TIMEOUT_SECONDS": "2.5",
-                "DEADLINE_SECONDS": "15", "REQUESTS_PER_MINUTE": "6000",
+                "POLL_SECONDS": "3600" if name == "tiktok" else str(STEP_S), "TIMEOUT_SECONDS": "4",
+                "DEADLINE_SECONDS": "25", "REQUESTS_PER_MINUTE": "6000",
             }.items()}  # fmt: skip
         return settings
 

@@ -41,6 +41,8 @@ from pipelines.store.store import Store
 from tests.soak.world import World
 
 BEAT_S = 0.01
+GRID = timedelta(seconds=5)
+"""Real seconds pass during a round and are added to waits; a round is on time for what is due this much later."""
 PACE = Pace(settle=timedelta(seconds=3), relook=timedelta(seconds=1), pause=timedelta(seconds=0.05))
 """Confirming takes seconds here and a minute in the product; nothing else about delivery differs."""
 
@@ -80,7 +82,7 @@ class Poller:
         for name in self.sources:
             if name not in self.due:
                 self.due[name] = at + timedelta(seconds=await self.guard.wait_s(name, at, first=True))
-        asked = {name: source for name, source in self.sources.items() if self.due[name] <= at}
+        asked = {name: source for name, source in self.sources.items() if self.due[name] <= at + GRID}
         results = await poll(asked, at, guard=self.guard)
         polled = time.monotonic() - began
         waits = {name: await self.guard.wait_s(name, at) for name in asked}
@@ -98,7 +100,8 @@ class Poller:
             "at": at.isoformat(), "results": [told(result) for result in results], "waits": waits, "error": error,
             "buffered": self.refresh.backlog.polls, "dropped": self.refresh.backlog.dropped,
             "alerts": [alert.dedup_key for alert in alerts], "rss_mb": rss_mb(), "polled_s": polled,
-            "stored_s": stored, "lags_ms": [round(lag * 1000, 1) for lag in lags], "ms": round((time.monotonic() - began) * 1000),
+            "stored_s": stored, "lags_ms": [round(lag * 1000, 1) for lag in lags],
+            "ms": round((time.monotonic() - began) * 1000),
         }  # fmt: skip
 
     def past(self, days: float, every: float) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""How long after the end of a fault things are well again, in poll intervals, and what asked for a longer wait."""
+"""How long after the end of a fault things are well again, in poll intervals, and what asked for a longer wait.
+
+A source is waited for in virtual time, since the guard plans in it. Database, cache, process and Slack get well in real
+time: their seconds are counted against the shortest interval the product ships with.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +13,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.soak.faults import Fault
-from tests.soak.ground import STEP_S
+from tests.soak.faults import PATHS, Fault
+from tests.soak.ground import STEP_S, Ground
 
 GOOD = ("ok", "not_modified", "cache_hit")
+SHORTEST_S = 120.0
 
 
 @dataclass
 class Active:
     """One fault under way. ``last`` is the virtual time of the last round it disturbed; ``allowed_s`` the wait that the
-    guard planned then, where an upstream asked for one."""
+    guard planned then, where an upstream asked for one; ``healed_at`` (monotonic) when it ended."""
 
     fault: Fault
     hits: int = 0
     last: datetime | None = None
-    over: bool = False
     allowed_s: float = 0.0
     healed_at: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.fault.target}: {self.fault.kind}"
 
     @property
     def interval_s(self) -> float:
@@ -34,7 +42,7 @@ class Active:
 
 @dataclass
 class Recoveries:
-    """What was measured, by kind of fault: (intervals, intervals allowed), and for Slack seconds."""
+    """What was measured, by kind of fault: (intervals, intervals allowed); and the real seconds, where they count."""
 
     waiting: list[Active] = field(default_factory=list)
     intervals: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -42,32 +50,31 @@ class Recoveries:
 
     def over(self, active: Active) -> None:
         """The fault has ended: wait for things to be well again."""
-        active.over, active.healed_at = True, time.monotonic()
+        active.healed_at = time.monotonic()
         self.waiting.append(active)
 
-    def heard(self, reply: Mapping[str, Any], *, quiet_outbox: bool, slack_struck: bool) -> None:
+    def heard(self, reply: Mapping[str, Any], ground: Ground, *, quiet_outbox: bool) -> None:
         """What a round brought: whoever is well now is done waiting."""
         at = datetime.fromisoformat(reply["at"])
+        slack = quiet_outbox and bool(ground.struck) and not any(plan.answers for plan in ground.slack_server._plans)
         for active in tuple(self.waiting):
-            if self._well(active, reply, quiet_outbox=quiet_outbox, slack_struck=slack_struck):
+            if slack if active.fault.target == "slack" else _well(active.fault.target, reply):
                 self.waiting.remove(active)
-                self._done(active, at)
+                since = ground.struck[-1] if active.fault.target == "slack" else active.healed_at
+                self._done(active, at, time.monotonic() - since)
 
-    def _well(self, active: Active, reply: Mapping[str, Any], *, quiet_outbox: bool, slack_struck: bool) -> bool:
-        target = active.fault.target
-        if target == "slack":
-            return quiet_outbox and slack_struck
-        if target == "redis":
-            return any(result["outcome"] in GOOD for result in reply["results"])
-        if target in ("postgres", "process"):
-            return not reply["error"] and reply["buffered"] == 0
-        return any(result["source"] == target and result["outcome"] in GOOD for result in reply["results"])
+    def _done(self, active: Active, at: datetime, seconds: float) -> None:
+        if active.fault.target in PATHS:
+            assert active.last is not None
+            took = (at - active.last).total_seconds() / active.interval_s
+            self.intervals[active.name].append((took, max(1.0, active.allowed_s / active.interval_s)))
+        else:
+            self.seconds[active.name].append(seconds)
+            self.intervals[active.name].append((seconds / SHORTEST_S, 1.0))
 
-    def _done(self, active: Active, at: datetime) -> None:
-        kind = f"{active.fault.target}: {active.fault.kind}"
-        if active.fault.target == "slack":
-            self.seconds[kind].append(time.monotonic() - active.healed_at)
-            return
-        assert active.last is not None
-        took = (at - active.last).total_seconds() / active.interval_s
-        self.intervals[kind].append((took, max(1.0, active.allowed_s / active.interval_s)))
+
+def _well(target: str, reply: Mapping[str, Any]) -> bool:
+    if target in ("postgres", "process"):
+        return not reply["error"] and reply["buffered"] == 0
+    good = {result["source"] for result in reply["results"] if result["outcome"] in GOOD}
+    return bool(good) if target == "redis" else target in good

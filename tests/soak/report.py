@@ -29,7 +29,8 @@ def phase(out: Outcome) -> dict[str, Any]:
     grown, kept = slope(out.samples)
     step = max(1, len(out.samples) // 12)
     return {
-        "seconds": round(out.seconds), "rounds": out.rounds, "virtual_days": round(out.rounds * 600 / 86_400, 2),
+        "seconds": round(out.seconds), "start_s": round(out.start_s, 1), "before_rounds_s": round(out.before_s, 1),
+        "rounds": out.rounds, "virtual_days": round(out.rounds * 600 / 86_400, 2),
         "polls": out.polls, "outcomes": out.outcomes, "baseline": out.baseline, "faults": dict(sorted(out.faults.items())),
         "faults_in_all": out.faults.total(), "kills": out.kills,
         "rows": {"expected": out.rows.expected, "lost": out.rows.lost, "doubled": out.rows.doubled,
@@ -50,7 +51,7 @@ def phase(out: Outcome) -> dict[str, Any]:
                             "allowed": round(max(allowed for _, allowed in found), 2)}
                      for kind, found in sorted(out.recoveries.intervals.items())},
         "recovery_s": {kind: round(max(found), 1) for kind, found in sorted(out.recoveries.seconds.items())},
-        "not_recovered": [f"{one.fault.target}: {one.fault.kind}" for one in out.recoveries.waiting],
+        "not_recovered": [one.name for one in out.recoveries.waiting],
     }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def _phase_lines(one: dict[str, Any]) -> Iterator[str]:
     for kind, took in one["recovery"].items():
         yield f"  {kind:28} {took['most']:5} / {took['allowed']:5} / {took['times']}"
     for kind, seconds in one["recovery_s"].items():
-        yield f"  {kind:28} {seconds} s from being planned"
+        yield f"  {kind:28} {seconds} s at most"
     yield from (f"  {example}" for example in (*rows["examples"], *alerts["examples"]))
 
 
