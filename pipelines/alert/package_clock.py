@@ -20,6 +20,12 @@ def clock(at: datetime, now: datetime) -> str:
     return f"{day}{at:%H:%M} UTC"
 
 
+def clock_after(at: datetime, now: datetime) -> str:
+    """As :func:`clock`, with the word before it: ``at 11:20 UTC``, ``on 3 May, 11:20 UTC``."""
+    word = "at" if utc(at).date() == utc(now).date() else "on"
+    return f"{word} {clock(at, now)}"
+
+
 def age(at: datetime, now: datetime) -> str:
     """``just now``, ``34 min ago``, ``2.1 h ago``, ``3 days ago``; a time to come is now."""
     minutes = max((utc(now) - utc(at)).total_seconds(), 0.0) / 60

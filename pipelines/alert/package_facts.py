@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipelines.alert.package_chars import isolated, listed
-from pipelines.alert.package_clock import clock, utc
+from pipelines.alert.package_clock import clock, clock_after, utc
 from pipelines.alert.package_model import Story, receipt_id
 from pipelines.alert.package_receipts import (
     LABELS,
@@ -151,7 +151,7 @@ def _status(story: Story, told: Told, words: PackageWords) -> Value:
     """What the trades have, as a clause."""
     if told.confirmed_by is not None:
         by = told.confirmed_by
-        at = f" published at {clock(at_of(by), story.now)}" if by.published_at else " has it"
+        at = f" published {clock_after(at_of(by), story.now)}" if by.published_at else " has it"
         return Value(outlet(by, words) + at, (receipt_id(by),))
     if told.trades_doubt:
         word, doubter = told.trades_doubt

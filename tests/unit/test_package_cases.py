@@ -217,6 +217,19 @@ CASES: dict[str, Case] = {
         ),
         unconfirmed=False,
     ),
+    "a trade story of yesterday": Case(
+        replace(
+            WALK_OFF,
+            receipts=(
+                *WALK_OFF.receipts,
+                receipt("trades", f"{NAME} Walks Off Set", 20 * 60, feed="hollywoodreporter.com"),
+            ),
+            trades_first_at=T - timedelta(hours=20),
+        ),
+        "feud",
+        lambda p: "; THR published on " in p.hook and "published at" not in everything(p),
+        unconfirmed=False,
+    ),
     "a trade story about something else": Case(
         replace(WALK_OFF, receipts=(*WALK_OFF.receipts, trade(f"{NAME} Signs With New Management"))),
         "feud",
