@@ -20,7 +20,7 @@ from heatmap_app.users import User, require
 from heatmap_app.web.render import zone_of
 from pipelines.alert import actions
 from pipelines.clock import SystemClock
-from pipelines.errors import InputError
+from pipelines.errors import InputError, NotFoundError
 from pipelines.normalize.names import canonical, slugify
 from pipelines.people import CardForm, Done, Person
 from pipelines.store.store import Store
@@ -253,7 +253,7 @@ def _now() -> datetime:
 def _entity(store: Store, slug: str) -> int:
     found = store.find(slug)
     if found is None:
-        raise InputError(f"No entity has the slug {slug!r}; /api/v1/entities?q= finds names")
+        raise NotFoundError(f"No entity has the slug {slug!r}; /api/v1/entities?q= finds names")
     return found
 
 

@@ -24,6 +24,10 @@ class InputError(HeatmapError):
     """A file or argument a person gave is unusable; the message says what, where, and what to do."""
 
 
+class NotFoundError(InputError):
+    """What a person named is not there: an alert that does not exist, a slug nobody has."""
+
+
 class SourceError(HeatmapError):
     """A fetch from an upstream did not deliver.
 

@@ -21,7 +21,7 @@ from pipelines.alert.actions_words import (
     unassigned_line,
     voted_line,
 )
-from pipelines.errors import InputError
+from pipelines.errors import NotFoundError
 from pipelines.outbox import SLACK
 from pipelines.people import Activity, Assignment, Card, CardForm, Done, Effect, Person, Promo, Votes
 
@@ -124,5 +124,5 @@ def activity(store: Actions, alert_id: int) -> Activity:
     """Where the alert stands; each card's ``line`` says it in words."""
     found = store.alert_activity(alert_id)
     if found is None:
-        raise InputError(f"There is no alert {alert_id}; the list of alerts shows them")
+        raise NotFoundError(f"There is no alert {alert_id}; the list of alerts shows them")
     return state_of_card(found)

@@ -100,7 +100,7 @@ class Decisions(Boards):
         """
         with self._db.writing() as connection:
             if connection.scalar(text("SELECT id FROM alert WHERE id = :id FOR UPDATE"), {"id": alert_id}) is None:
-                raise InputError(f"there is no alert {alert_id}; `heatmap alerts list` shows them")
+                raise NotFoundError(f"there is no alert {alert_id}; `heatmap alerts list` shows them")
             send_again(connection, alert_id, channel, now)
             write_audit(connection, actor, "resend", f"alert {alert_id}", {"channel": channel})
 

@@ -25,9 +25,10 @@ def app(embedded_url: str) -> Iterator[Lists]:
         yield running
 
 
-def get(app: Lists, path: str) -> tuple[int, str]:
+def get(app: Lists, path: str, accept: str = "text/html,*/*;q=0.8") -> tuple[int, str]:
+    asked = urllib.request.Request(app.address + path, headers={"Accept": accept})  # noqa: S310 - our own address
     try:
-        with urllib.request.urlopen(app.address + path, timeout=30) as reply:  # noqa: S310 - our own address
+        with urllib.request.urlopen(asked, timeout=30) as reply:  # noqa: S310 - our own address
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -86,6 +87,22 @@ def test_every_button_leads_to_a_route(app: Lists) -> None:
 def test_an_unknown_alert_is_a_page(app: Lists, path: str) -> None:
     status, page = get(app, path)
     assert (status, "No such alert" in page) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/alerts/abc", 422, "Address not understood"), ("/alerts?state=bogus", 422, "state: Input should be"),
+        ("/kpis?days=0", 422, "Address not understood"), ("/nowhere", 404, "There is nothing at this address."),
+    ],
+)  # fmt: skip
+def test_a_wrong_address_is_a_page_for_people_and_a_document_for_programs(
+    app: Lists, path: str, status: int, says: str
+) -> None:
+    found, page = get(app, path)
+    assert (found, says in page, "</html>" in page) == (status, True, True)
+    found, document = get(app, path, "application/json")
+    assert (found, json.loads(document)["status"]) == (status, status)
 
 
 def test_decisions_and_why(app: Lists) -> None:
