@@ -56,7 +56,7 @@ def _state(did: Activity, base: str, times: Times, now: datetime, *, edits: bool
     if not edits:
         return join(tag("p", words, data_key="who"), fault)
     again = _opener("Take it over", "act-assign", "link")
-    undo = _post(f"{base}/unassign", tag("button", "Undo", type="submit", class_="link"))
+    undo = _post(f"{base}/unassign", tag("button", "Take back", type="submit", class_="link"))
     note = tag("p", tag("bdi", it.note), class_="quiet", data_key="note") if it.note else None
     return join(tag("p", words, " · ", again, " · ", undo, data_key="who"), note, fault)
 

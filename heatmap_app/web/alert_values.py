@@ -19,7 +19,7 @@ SEGMENTS = ("A block", "B block", "C block", "Digital", "Social")
 CARD_SECONDS = 45
 ACTIONS = {
     "assign": "Assigned", "unassign": "Taken back", "card": "Rundown card", "promo": "Promo tease", "vote": "Vote",
-    "source-fault": "Source fault", "resend": "Sent again",
+    "source-fault": "Source fault", "resend": "Queued again",
 }  # fmt: skip
 INSTANT = timedelta(microseconds=1)
 

@@ -26,8 +26,10 @@ def assigned_line(facts: Facts) -> str:
 
 
 def unassigned_line(facts: Facts) -> str:
-    """``Taken back from Sam by Ana, 14:05; nobody has it now.``"""
-    return f"Taken back from {facts['was']} {_stamp(facts)}; nobody has it now."
+    """``Taken back from Sam by Ana, 14:05; nobody has it now.``; after a take-over, who had it before."""
+    before = facts.get("before")
+    had = f"; {before} had it before." if before and before != facts["was"] else "."
+    return f"Taken back from {facts['was']} {_stamp(facts)}; nobody has it now{had}"
 
 
 def card_made_line(facts: Facts) -> str:
@@ -47,7 +49,7 @@ def promo_line(facts: Facts) -> str:
 
 def resent_line(facts: Facts) -> str:
     """What a resend means."""
-    return f"Sent to Slack again {_stamp(facts)}."
+    return f"Queued for Slack again {_stamp(facts)}."
 
 
 def voted_line(facts: Facts) -> str:
@@ -60,20 +62,20 @@ def fault_line(facts: Facts) -> str:
     """What a mark means."""
     if facts["fault"]:
         return f"Marked as a source fault {_stamp(facts)}. It counts as a false alert."
-    return f"No longer marked as a source fault, {_stamp(facts)}."
+    return f"Source fault mark taken back {_stamp(facts)}. It counts like any alert."
 
 
 def card_line(card: Card) -> str:
     """Where a card stands."""
     name = f"Card {card.form.slug}"
     if card.state == "sent" and card.sent_at is not None:
-        return f"{name} by {card.by.name} is in the rundown since {hhmm(card.sent_at)}."
+        return f"{name} by {card.by.name} is in the rundown since {hhmm(card.sent_at)} UTC."
     if card.state == "kept":
         return f"{name} by {card.by.name} kept; no rundown address is set."
     if card.state == "dead":
         return f"{name} by {card.by.name} kept; the rundown address refused it: {card.last_error}."
     if card.last_error:
-        return f"{name} kept; {card.last_error}; next try {hhmm(card.next_at)}."
+        return f"{name} kept; {card.last_error}; next try {hhmm(card.next_at)} UTC."
     return f"{name} by {card.by.name} is on its way to the rundown."
 
 

@@ -16,12 +16,12 @@ MAX_WHO, MAX_WORDS = 100, 300
 
 
 def state_blocks(activity: Activity, value: str, *, buttons: bool) -> list[Block]:
-    """The state of one alert; ``value`` comes back with a press of Undo. Nothing where nobody did anything."""
+    """The state of one alert; ``value`` comes back with a press of Take back. Nothing where nobody did anything."""
     blocks: list[Block] = []
     if activity.state == "source_fault":
         blocks.append(section("Marked as a source fault. It counts as a false alert."))
     if activity.assigned is not None:
-        undo = {"accessory": button("Undo", "unassign", value)} if buttons else {}
+        undo = {"accessory": button("Take back", "unassign", value)} if buttons else {}
         blocks.append(section(_assigned(activity.assigned), block_id="et_assigned", **undo))
     blocks += _newest([_card_line(card.line, card.form.slug, card.by.name) for card in activity.cards], "cards")
     blocks += _newest([_promo_line(promo) for promo in activity.promos], "teases")

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from pipelines.errors import InputError
+from pipelines.errors import InputError, NotFoundError
 from pipelines.outbox import DeliveryState
 from pipelines.people import Activity, Assignment, Card, CardForm, Effect, Person, Promo, Votes
 from pipelines.store.base import Part, clean_line, write_audit
@@ -22,6 +22,7 @@ from pipelines.store.decisions import send_again
 Facts = dict[str, Any]
 Change = Callable[[Connection], Facts]
 ASSIGNED = "SELECT * FROM assignment WHERE alert_id = :id AND ended_at IS NULL ORDER BY id DESC LIMIT 1"
+TAKEN_OVER = "SELECT who FROM assignment WHERE alert_id = :id AND ended_at = :at ORDER BY id DESC LIMIT 1"
 NO_THREAD = (
     "This alert has no Slack thread to post in: a webhook cannot post there. "
     "Set HEATMAP_SLACK__BOT_TOKEN and HEATMAP_SLACK__CHANNEL"
@@ -29,7 +30,7 @@ NO_THREAD = (
 
 
 class People(Part):
-    """Actions on alerts. Every action raises :class:`InputError` for an unknown alert; ``once`` names the action: a
+    """Actions on alerts. Every action raises :class:`NotFoundError` for an unknown alert; ``once`` names the action: a
     second call with it changes nothing and returns the first one's facts."""
 
     def once(self, key: str, now: datetime) -> bool:
@@ -57,14 +58,16 @@ class People(Part):
         return self._act("assign", alert_id, by, now, once, change)
 
     def unassign_alert(self, alert_id: int, by: Person, now: datetime, once: str) -> Effect:
-        """Take the alert from whoever has it. Facts: was, by, at."""
+        """Take the alert from whoever has it: nobody has it then, also after a take-over, so that a second press gives it
+        to nobody either. Facts: was, before (whom it was taken over from), by, at."""
 
         def change(connection: Connection) -> Facts:
             before = connection.execute(text(ASSIGNED), {"id": alert_id}).mappings().first()
             if before is None:
                 raise InputError("Nobody has this alert; there is nothing to take back")
+            taken_over = connection.scalar(text(TAKEN_OVER), {"id": alert_id, "at": before["at"]})
             _end_assignments(connection, alert_id, now)
-            return {"was": before["who"]}
+            return {"was": before["who"], "before": taken_over}
 
         return self._act("unassign", alert_id, by, now, once, change)
 
@@ -175,7 +178,7 @@ class People(Part):
                 found = connection.scalar(text("SELECT result FROM once WHERE key = :key"), {"key": key})
                 return Effect(dict(found or {}), repeated=True)
             if connection.scalar(text("SELECT id FROM alert WHERE id = :id FOR UPDATE"), {"id": alert_id}) is None:
-                raise InputError(f"There is no alert {alert_id}; the list of alerts shows them")
+                raise NotFoundError(f"There is no alert {alert_id}; the list of alerts shows them")
             facts = {**change(connection), "by": by.name, "at": now.isoformat()}
             if key:
                 connection.execute(

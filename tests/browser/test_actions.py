@@ -120,7 +120,7 @@ def test_the_panel_assigns_takes_over_and_undoes(page: Page, acting: SampleServe
     page.get_by_label("Who").fill("Kim")
     page.keyboard.press("Enter")
     expect(page.locator(".acting")).to_contain_text("Assigned to Kim")
-    page.get_by_role("button", name="Undo", exact=True).click()
+    page.get_by_role("button", name="Take back", exact=True).click()
     expect(page.locator(".acting")).to_contain_text("Nobody has taken it.")
     assert did(acting).version == 3
 

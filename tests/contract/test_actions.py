@@ -83,10 +83,14 @@ def test_of_two_who_assign_the_later_wins_and_says_from_whom(store: Store) -> No
     assert assigned is not None
     assert (assigned.who, assigned.due, assigned.note, assigned.by) == ("Sam", due, "call the agent", ANA)
     back = actions.unassign(store, alert, KIM, NOW, once="c")
-    assert back.line == "Taken back from Sam by Kim, 14:02; nobody has it now."
+    assert back.line == "Taken back from Sam by Kim, 14:02; nobody has it now; Kim had it before."
     assert actions.activity(store, alert).assigned is None
     with pytest.raises(InputError, match="Nobody has this alert"):
         actions.unassign(store, alert, KIM, NOW, once="d")
+    later = NOW + timedelta(minutes=1)
+    actions.assign(store, alert, ANA, later, who="Sam", once="e")
+    again = actions.unassign(store, alert, ANA, later, once="f")
+    assert again.line == "Taken back from Sam by Ana, 14:03; nobody has it now.", "nobody had it before"
 
 
 def test_the_same_key_of_another_person_is_another_action(store: Store) -> None:

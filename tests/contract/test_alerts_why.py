@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -100,7 +101,22 @@ def test_the_commands_answer(command: CliRunner) -> None:
     assert json.loads(command.invoke(app, ["alerts", "list", "--json"]).stdout)[0]["slug"] == "one"
 
 
-@pytest.mark.parametrize("words", [["show", "77"], ["why", "nobody"], ["resend", "1"]])
+def test_a_fault_is_marked_and_the_mark_taken_back(command: CliRunner, embedded_store: Store) -> None:
+    def states() -> tuple[str, str]:
+        listed: list[dict[str, Any]] = json.loads(command.invoke(app, ["alerts", "list", "--json"]).stdout)
+        actors = {entry["actor"].partition(":")[0] for entry in embedded_store.alert_log(1)}
+        return listed[0]["state"], ",".join(actors)
+
+    marked = command.invoke(app, ["alerts", "fault", "1"])
+    assert (marked.exit_code, states()) == (0, ("source_fault", "cli"))
+    assert "Marked as a source fault by" in marked.output
+    assert "It counts as a false alert." in marked.output
+    back = command.invoke(app, ["alerts", "fault", "1", "--undo"])
+    assert (back.exit_code, states()[0]) == (0, "open")
+    assert "Source fault mark taken back by" in back.output
+
+
+@pytest.mark.parametrize("words", [["show", "77"], ["why", "nobody"], ["resend", "1"], ["fault", "77"]])
 def test_what_cannot_be_is_said_in_a_line(command: CliRunner, words: list[str]) -> None:
     failed = command.invoke(app, ["alerts", *words])
     assert failed.exit_code == 1

@@ -90,7 +90,7 @@ ONCE = {"once": "form-1"}
         ("promo", {"text": "Next: a walk-off", **ONCE}, "Promo tease chosen by Ana"),
         ("vote", {"useful": True, **ONCE}, "Voted useful by Ana"),
         ("source-fault", {"fault": True, **ONCE}, "Marked as a source fault by Ana"),
-        ("resend", ONCE, "Sent to Slack again by Ana"),
+        ("resend", ONCE, "Queued for Slack again by Ana"),
     ],
 )
 def test_an_action_happens_once_and_is_told_once(desk: Desk, action: str, body: dict[str, Any], says: str) -> None:
@@ -130,8 +130,8 @@ def test_due_without_a_zone_is_the_visitor_s(desk: Desk) -> None:
         ("cards", {**CARD, "length_s": 4, **ONCE}, 400, "length: 4 s"),
         ("promo", {"text": "a " * 16, **ONCE}, 400, "tease: has 16 words"),
         ("vote", {"useful": "perhaps"}, 422, "useful: "),
-        ("/api/v1/alerts/99999/vote", {"useful": True}, 400, "There is no alert 99999"),
-        ("/api/v1/entities/nobody/mute", {}, 400, "No entity has the slug 'nobody'"),
+        ("/api/v1/alerts/99999/vote", {"useful": True}, 404, "There is no alert 99999"),
+        ("/api/v1/entities/nobody/mute", {}, 404, "No entity has the slug 'nobody'"),
     ],
 )
 def test_what_does_not_fit_changes_nothing_and_says_why(

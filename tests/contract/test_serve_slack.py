@@ -41,7 +41,7 @@ def test_from_the_press_to_the_message_everybody_sees() -> None:
             assert ana.submit(slack.views[0], {"who": "U0SAM"}).status == 200
             until(lambda: "Assigned to Sam by Ana" in _shown(message), server, "the message does not say who")
             assert ana.press(message, "unassign").status == 200
-            until(lambda: "Assigned to Sam" not in _shown(message), server, "Undo undid nothing")
+            until(lambda: "Assigned to Sam" not in _shown(message), server, "Take back took nothing back")
             assert ana.press(message, "promo").status == 200
             until(lambda: len(slack.views) == 2, server, "no teases")
             assert ana.submit(slack.views[1], {"line0": "A short line, edited."}).status == 200
