@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 340, 150
 LEFT, RIGHT, TOP, BOTTOM = 38, 304, 16, 126
 MOST_LEAD, LEAST_LEAD = 24.0, -12.0
 """A lead of three days must not press the target line to the floor; beyond these hours the band ends at the edge."""
+APART = 0.1
+"""So much of the height two labels need between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def lead_chart(label: str, points: Sequence[Point], days: int, last: date, targe
     top = min(MOST_LEAD, max([stretch * 1.25, *values]))
     floor = max(LEAST_LEAD, min([0.0, *values]))
     ticks = [(0.0, "0 h"), (top, f"{top:.0f} h")]
-    if floor < 0:
+    if (0.0 - floor) > APART * (top - floor):
         ticks.append((floor, f"{floor:.0f} h".replace("-", "−")))
     targets = ((target, f"{target:g} h"), (stretch, f"{stretch:g} h"))
     return _chart(label, points, days, last, (floor, top), ticks, targets)

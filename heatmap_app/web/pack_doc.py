@@ -18,6 +18,9 @@ from pipelines.settings import Settings
 from pipelines.view import HeatItem, Receipt
 
 MODES = {"demo": "DEMO: invented data", "replay": "REPLAY: a recording"}
+DELIVERIES = {
+    "sent": "sent", "pending": "waiting", "sending": "on its way", "uncertain": "being confirmed", "dead": "stopped",
+}  # fmt: skip
 MOST_DECISIONS = 60
 
 
@@ -253,7 +256,7 @@ def _alerts(pack: Pack) -> Iterator[Block]:
 
 
 def _alert(alert: PackAlert) -> tuple[Line, ...]:
-    state = "source fault" if alert.state == "source_fault" else alert.delivery or "kept"
+    state = "source fault" if alert.state == "source_fault" else DELIVERIES.get(alert.delivery or "", "kept")
     return (line(str(alert.id)), line(when(alert.at)), line(alert.why), line(alert.lead), line(state))
 
 

@@ -24,6 +24,10 @@ OUTCOME_WORDS = {
     Outcome.NOT_CONFIGURED: "not configured", Outcome.SKIPPED: "skipped", Outcome.BREAKER_OPEN: "breaker open",
     Outcome.BUCKET_EMPTY: "skipped by our own limit", Outcome.QUARANTINED: "quarantined", Outcome.PAUSED: "paused",
 }  # fmt: skip
+JOB_NAMES = {
+    "follow": "Who leads", "kpis": "KPIs", "rundown": "Rundown cards", "promos": "Promo teases",
+    "edit messages": "Messages kept current", "deliver": "Alerts to Slack",
+}  # fmt: skip
 
 
 def card(one: SourceHealth, times: Times, now: datetime) -> dict[str, Any]:
@@ -59,7 +63,8 @@ def job_rows(jobs: Sequence[Job], *, polls: bool) -> list[dict[str, Any]]:
     """The process's jobs in words; ``polls``: also those that ask a source, which the source table shows already."""
     return [
         {
-            "name": job.name, "next": job.next_run, "interval": span_words(job.every()), "running": job.running,
+            "name": JOB_NAMES.get(job.name, job.name.capitalize()), "next": job.next_run,
+            "interval": span_words(job.every()), "running": job.running,
             "last_ok": job.last_ok, "error": job.last_error, "detail": job.last_detail, "ok": job.ok, "failed": job.failed,
         }
         for job in jobs if polls or not job.name.startswith("poll ")

@@ -12,6 +12,7 @@ from pipelines.read.kpis import AlertLead
 
 GOOD_LEAD_H = 2.0
 """The target (SCORING 6)."""
+WARM_UP = "Found while the past was read in: nobody was told, and no KPI counts it."
 
 Tone = Literal["", "good", "warn", "bad"]
 
@@ -51,9 +52,9 @@ def delivery(row: Mapping[str, Any], now: datetime) -> Said:
 
 
 def lead(found: AlertLead | None) -> Said:
-    """How far ahead of the trades an alert is; None: an alert nobody can measure any more."""
+    """How far ahead of the trades an alert is; None: an alert of a warm-up, which no KPI measures."""
     if found is None:
-        return Said("–")
+        return Said("not measured", line=WARM_UP)
     match found.outcome:
         case "ahead":
             return Said(f"{_hours(found.hours)} ahead", "good" if found.hours >= GOOD_LEAD_H else "", found.trades_at)
@@ -69,7 +70,9 @@ def backcheck(row: Mapping[str, Any], at: datetime, now: datetime) -> Said:
     if row.get("state") == "source_fault":
         return Said("source fault", "bad", line="Marked as caused by a source; it counts as a false alert.")
     share = f"{row['held_polls']} of {row['checked_polls']} polls" if row.get("checked_polls") else ""
-    line = str(row.get("backcheck_detail") or share)
+    if (row.get("payload") or {}).get("warm_up"):
+        return Said("not checked", line=WARM_UP)
+    line = str(row.get("backcheck_detail") or share).removeprefix("false: ").removeprefix("held ")
     match row.get("backcheck"):
         case "held":
             return Said("held", "good", line=line)

@@ -69,7 +69,10 @@ def test_the_lead_so_far(outcome: str, hours: float, word: str, tone: str) -> No
 def test_the_back_check() -> None:
     assert backcheck(row(backcheck="held", checked_polls=4, held_polls=3), NOW, NOW).line == "3 of 4 polls"
     assert backcheck(row(backcheck="failed"), NOW, NOW).tone == "bad"
+    assert backcheck(row(backcheck="held", backcheck_detail="held in 3 of 4 polls"), NOW, NOW).line == "in 3 of 4 polls"
     assert backcheck(row(), NOW, NOW).at == NOW + 2 * HOUR
+    assert backcheck(row(payload={"warm_up": True}), NOW, NOW).word == "not checked"
+    assert lead(None).word == "not measured"
     assert backcheck(row(state="source_fault", backcheck="held"), NOW, NOW).word == "source fault"
 
 
