@@ -88,14 +88,14 @@ class Poster:
             post(key, card_body(key, card, self.store.alert_row(card.alert_id), self.public_url))
         except RateLimitedError as limit:
             until = self.clock.now() + timedelta(seconds=limit.retry_after_s)
-            why = f"the rundown address asked to wait until {hhmm(until)}"
+            why = f"the rundown address asked to wait until {hhmm(until)} UTC"
             self.store.card_again(card.id, until, why, counted=False)
         except PermanentError as problem:
             self.store.card_dead(card.id, problem.message)
             self.tell(problem.message)
         except SourceError as problem:
             now = self.clock.now()
-            why = card.last_error if card.last_error.startswith(SILENT) else f"{SILENT} {hhmm(now)}"
+            why = card.last_error if card.last_error.startswith(SILENT) else f"{SILENT} {hhmm(now)} UTC"
             self.store.card_again(card.id, now + backoff(card.attempt), why)
             self.tell(problem.message)
         else:

@@ -186,7 +186,7 @@ def test_a_rundown_that_is_down_keeps_the_card_and_says_since_when(desk: Desk, f
     began = desk.clock.now()
     assert poster.step()
     (card,) = actions.activity(desk.store, alert).cards
-    since, then = f"{began:%H:%M}", f"{began + timedelta(seconds=5):%H:%M}"
+    since, then = f"{began:%H:%M} UTC", f"{began + timedelta(seconds=5):%H:%M} UTC"
     assert card.line == f"Card NAME-1 kept; the rundown address has not answered since {since}; next try {then}."
     assert not poster.step()
     desk.clock.advance(timedelta(seconds=6))
