@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -94,7 +94,11 @@ def heat(reader: Store, filters: HeatFilters, at: datetime | None = None) -> Hea
         return reader.heat(filters)
     if at.tzinfo is None:
         raise HTTPException(422, "at: needs a time zone, for example 2026-11-22T14:00:00Z")
-    return reader.heat_at(filters, at)
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:
+        raise HTTPException(422, "at: lies outside the years 1 to 9999") from None
+    return reader.heat_at(filters, moment)
 
 
 CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {

@@ -137,7 +137,7 @@ class Provider:
             raise SignInError("The provider refused this server; check HEATMAP_AUTH__OIDC_CLIENT_ID and its secret.")
         try:
             found = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if answer.status_code != 200 or not isinstance(found, dict):
             raise SignInError("The provider gave no usable answer. Try again in a minute.")

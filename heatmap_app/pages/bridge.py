@@ -52,7 +52,7 @@ class Bridge:
         for text in list(new.get("event", []))[:20]:
             try:
                 event = json.loads(text) if isinstance(text, str) and len(text) <= EVENT_BYTES else None
-            except ValueError:
+            except (ValueError, RecursionError):
                 event = None
             if isinstance(event, dict) and isinstance(event.get("type"), str):
                 self._on_event(event["type"], event)

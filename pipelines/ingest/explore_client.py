@@ -152,7 +152,7 @@ def _plain_errors() -> Iterator[None]:
         _raise_for(error.response)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise TransientError(SOURCE, _reason(error)) from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if _is_json_error(error):
             raise TransientError(SOURCE, "a reply was cut short or is not JSON") from None
         raise ShapeChangedError(

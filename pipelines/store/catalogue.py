@@ -132,6 +132,8 @@ class Catalogue(Part):
 
     def find(self, slug: str) -> int | None:
         """The live entity of that slug; for the slug of a merged entity, the one it was merged into."""
+        if slug != clean_line(slug):
+            return None
         query = text("""WITH RECURSIVE chain AS (
             SELECT id, merged_into FROM entity WHERE slug = :slug
             UNION SELECT e.id, e.merged_into FROM entity e JOIN chain c ON e.id = c.merged_into)
