@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
-from pipelines.errors import InputError
+from pipelines.errors import InputError, NotFoundError
 from pipelines.model import UTC_TIME
 from pipelines.outbox import DECISIONS, EPISODES, Decided, DeliveryState, NewAlert
 from pipelines.store.base import clean_line, merged_map, write_audit
@@ -96,7 +96,7 @@ class Decisions(Boards):
     def resend_alert(self, alert_id: int, channel: str, now: datetime, actor: str) -> None:
         """Put an alert into the outbox again, with an audit row.
 
-        Raises :class:`InputError` for an unknown alert and for one whose delivery is still going on.
+        Raises :class:`NotFoundError` for an unknown alert and :class:`InputError` for one whose delivery is still going on.
         """
         with self._db.writing() as connection:
             if connection.scalar(text("SELECT id FROM alert WHERE id = :id FOR UPDATE"), {"id": alert_id}) is None:
