@@ -39,7 +39,8 @@ def escape(text: str) -> Html:
 
 
 def safe_url(url: str | None) -> str | None:
-    """``url`` if it is an absolute http(s) address with a host, else None: ``javascript:`` and friends never link."""
+    """``url`` if it is an absolute http(s) address with a host, else None: ``javascript:`` and friends never link, nor
+    does an address that hides its host behind a user name."""
     if not url:
         return None
     cleaned = _UNSEEN.sub("", url).strip()
@@ -47,7 +48,8 @@ def safe_url(url: str | None) -> str | None:
         parts = urlsplit(cleaned)
     except ValueError:
         return None
-    return cleaned if parts.scheme.lower() in {"http", "https"} and parts.netloc else None
+    good = parts.scheme.lower() in {"http", "https"} and parts.netloc and parts.username is None
+    return cleaned if good else None
 
 
 def join(*children: Child) -> Html:

@@ -80,7 +80,8 @@ HOSTILE_PATHS = [
     "/api/v1/entities/%00", "/api/v1/entities/" + quote("\U0001f3ac" * 3_000), "/api/v1/entities/%ff%fe",
     "/api/v1/entities/x/receipts?cursor=" + "W1" * 2_000, "/api/v1/entities?q=%00", "/api/v1/entities?q=%25_%5C",
     "/api/v1/entities?q=%ED%A0%80", "/api/v1/heat?min_velocity=nan", "/api/v1/heat?min_velocity=inf",
-    "/api/v1/heat?limit=" + "9" * 5_000, "/api/v1/heat?at=9999-12-31T23:59:59-23:59", "/api/v1/heat?at=0001-01-01T00:00:00%2B23:59",
+    "/api/v1/heat?limit=" + "9" * 5_000, "/api/v1/heat?at=9999-12-31T23:59:59-23:59",
+    "/api/v1/heat?at=0001-01-01T00:00:00%2B23:59",
     "/api/v1/heat?domain=%00", "/api/v1/audit?source=%00", "/api/v1/audit?cursor=bnVsbA", "/api/v1/alerts?before=" + "9" * 30,
 ]  # fmt: skip
 

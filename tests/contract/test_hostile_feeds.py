@@ -93,7 +93,7 @@ async def test_entities_are_refused_and_nothing_is_read(
     site.plan("rss", server.raw(body, XML))
     for source in (trades(http, site), trends(http, site)):
         started = time.monotonic()
-        with pytest.raises(ShapeChangedError, match="entities|unsafe") as caught:
+        with pytest.raises(ShapeChangedError, match=r"entities|unsafe") as caught:
             await source.fetch(NOW)
         assert SECRET not in str(vars(caught.value))
         assert time.monotonic() - started < 10
