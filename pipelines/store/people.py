@@ -23,6 +23,7 @@ Facts = dict[str, Any]
 Change = Callable[[Connection], Facts]
 ASSIGNED = "SELECT * FROM assignment WHERE alert_id = :id AND ended_at IS NULL ORDER BY id DESC LIMIT 1"
 TAKEN_OVER = "SELECT who FROM assignment WHERE alert_id = :id AND ended_at = :at ORDER BY id DESC LIMIT 1"
+NOT_SENT = "This alert was kept and never sent to Slack, so it has no thread to post in. Resend it first"
 NO_THREAD = (
     "This alert has no Slack thread to post in: a webhook cannot post there. "
     "Set HEATMAP_SLACK__BOT_TOKEN and HEATMAP_SLACK__CHANNEL"
@@ -208,7 +209,9 @@ def _need_thread(connection: Connection, alert_id: int) -> None:
     row = connection.execute(query, {"id": alert_id}).first()
     if row is not None and row.state in {DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.UNCERTAIN}:
         raise InputError("This alert's message is not in Slack yet; try again when it is")
-    if row is None or row.slack_ts is None:
+    if row is None:
+        raise InputError(NOT_SENT)
+    if row.slack_ts is None:
         raise InputError(NO_THREAD)
 
 
