@@ -13,7 +13,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from tests.soak.report import broken, report, table
+from tests.soak.report import report, table
 from tests.soak.run import Phase
 
 QUIET_SHARE = 0.25
@@ -42,9 +42,9 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     sys.stdout.write(table(found))
-    for line in broken(found):
+    for line in found["broken"]:
         sys.stdout.write(f"BROKEN: {line}\n")
-    return 1 if broken(found) else 0
+    return 1 if found["broken"] else 0
 
 
 if __name__ == "__main__":

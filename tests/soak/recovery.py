@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from tests.soak.faults import PATHS, Fault
@@ -67,7 +68,9 @@ class Recoveries:
         if active.fault.target in PATHS:
             assert active.last is not None
             took = (at - active.last).total_seconds() / active.interval_s
-            self.intervals[active.name].append((took, max(1.0, active.allowed_s / active.interval_s)))
+            # rounds lie on a grid: the first one after the wait is the earliest there is
+            allowed_s = ceil(active.allowed_s / STEP_S) * STEP_S
+            self.intervals[active.name].append((took, max(1.0, allowed_s / active.interval_s)))
         else:
             self.seconds[active.name].append(seconds)
             self.intervals[active.name].append((seconds / SHORTEST_S, 1.0))

@@ -21,7 +21,8 @@ def quantiles(lags: Sequence[float]) -> dict[str, float]:
 
 def report(seed: int, seconds: float, main: Outcome, quiet: Outcome) -> dict[str, Any]:
     """Everything, JSON-ready."""
-    return {"seed": seed, "asked_s": seconds, "stories": phase(main), "quiet": phase(quiet)}
+    found = {"seed": seed, "asked_s": seconds, "stories": phase(main), "quiet": phase(quiet)}
+    return {**found, "broken": broken(found)}
 
 
 def phase(out: Outcome) -> dict[str, Any]:

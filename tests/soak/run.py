@@ -266,7 +266,7 @@ class _Run:
     def _probe(self) -> None:
         """48 MB that are allowed: they arrive whole, and are parsed until the deadline."""
         self.child.stop()
-        self.child = self._start(TRADES__MAX_BYTES="100000000", TRADES__TIMEOUT_SECONDS="8")
+        self.child = self._start(TRADES__MAX_BYTES="100000000", TRADES__TIMEOUT_SECONDS="6")
         self._round(calm=True)
         trades = self.ground.upstreams["trades"]
         trades.plan("/feed/", huge_feed(), repeat=True)
