@@ -94,9 +94,9 @@ class StoreReader:
         """Fetches, newest first."""
         return read.audit(self.store, source, outcome, limit, cursor)
 
-    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
-        """An editor's word on an entity's domain; leaves an audit row."""
-        self.store.set_domain(entity_id, domain, actor)
+    def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
+        """An editor's word on an entity's domain; leaves an audit row. ``was``: the domain the editor saw."""
+        self.store.set_domain(entity_id, domain, actor, was)
         self.names_changed()
 
     def ready(self) -> str:

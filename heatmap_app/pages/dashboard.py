@@ -27,6 +27,7 @@ from heatmap_app.plots import LiveHeatMap
 from heatmap_app.timeline import LiveTimeline
 from heatmap_app.users import DESK, User
 from pipelines.clock import Clock, SystemClock
+from pipelines.errors import InputError
 from pipelines.model import Domain
 from pipelines.people import Activity
 from pipelines.settings import Settings
@@ -153,16 +154,22 @@ class Dashboard:
             self._send()
             return
         actor = "desk" if user == DESK else user.id
-        self._guarded("The domain was not changed", self._set_domain, self._entity.entity.id, str(domain), actor)
-        self.refresh()
+        seen, said = self._entity.entity, None
+        try:
+            self.site.reader.set_domain(seen.id, str(domain), actor, str(seen.domain))
+        except InputError as error:
+            said = f"The domain was not changed: {error}."
+        except Exception:
+            log.exception("page: the domain was not changed")
+            said = "The domain was not changed: the database does not answer. Choose it again in a moment."
+        self._read_all()
+        self._problem = said or self._problem
+        self._send()
 
     def _user(self) -> User | None:
         """Who holds this page now."""
         context = self._doc.session_context
         return self.site.user_of(str(context.id)) if context is not None else None
-
-    def _set_domain(self, entity_id: int, domain: str, actor: str) -> None:
-        self.site.reader.set_domain(entity_id, domain, actor)
 
     def _search(self, text: str) -> None:
         text = text.strip()[:100]

@@ -51,6 +51,7 @@ class Reader(Protocol):
         """Where an alert stands, each card's state in words; None for an unknown one."""
         ...
 
-    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
-        """Correct an entity's domain for good; leaves an audit row."""
+    def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
+        """Correct an entity's domain for good; leaves an audit row. Raises :class:`InputError` where it is no longer
+        ``was``, the domain the editor saw."""
         ...

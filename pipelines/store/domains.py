@@ -33,12 +33,19 @@ READ_RECEIPTS = """SELECT m.entity_id, i.source, i.feed, i.item_id, i.title, i.c
 class Domains(Part):
     """What part of the news entities belong to, and why."""
 
-    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
-        """An editor's word on an entity's domain: stands for good, whatever the evidence says."""
+    def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
+        """An editor's word on an entity's domain: stands for good, whatever the evidence says.
+
+        ``was`` is the domain the editor saw. Where somebody has made it another since, nothing is changed and
+        :class:`InputError` says what it is now.
+        """
         if domain not in set(Domain):
             raise InputError(f"domain {domain!r}: one of {', '.join(Domain)}")
         with self._db.writing() as connection:
+            connection.execute(text("SELECT FROM entity WHERE id = :id FOR UPDATE"), {"id": entity_id})
             entity = get_entity(connection, entity_id)
+            if was is not None and entity["domain"] not in (was, domain):
+                raise InputError(f"somebody has made it {entity['domain']} meanwhile; choose again to make it {domain}")
             connection.execute(
                 text("UPDATE entity SET domain = :domain, domain_by = :by WHERE id = :id"),
                 {"domain": domain, "by": EDITOR, "id": entity_id},

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from heatmap_app.pages.reader import Filters
+from pipelines.errors import InputError
 from pipelines.people import Activity
 from pipelines.view import (
     EntityRef,
@@ -153,8 +154,11 @@ class SampleReader:
         self._called("activity")
         return None
 
-    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+    def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
         self._called("set_domain")
+        now = self._ref(entity_id).domain
+        if was is not None and now not in (was, domain):
+            raise InputError(f"somebody has made it {now} meanwhile; choose again to make it {domain}")
         self.domains[entity_id] = domain
         self.corrections.append((entity_id, domain, actor))
 

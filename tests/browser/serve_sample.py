@@ -72,6 +72,12 @@ class SampleServer:
         self.reader.step += 1
         self.publish()
 
+    def drop(self) -> None:
+        """Cut every open websocket without a goodbye, as a bad network does; on the server's own loop."""
+        for connection in list(self._server.server_state.connections):
+            if "websocket" in type(connection).__name__.lower():
+                connection.transport.abort()  # type: ignore[union-attr]  # uvicorn's own protocols all have one
+
     def stop(self) -> None:
         """Ask the server to end."""
         self._server.should_exit = True

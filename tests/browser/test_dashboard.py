@@ -360,18 +360,6 @@ def test_a_page_opened_while_the_database_is_down_recovers(page: Page, server: S
     assert page.locator(".banner").count() == 0
 
 
-def test_a_lost_server_is_said_and_its_return_heals_the_page(page: Page) -> None:
-    with running(SampleReader()) as first:
-        opened(page, f"{first.address}/?entity=n5&color=affect")
-        port = first.socket.getsockname()[1]
-    page.wait_for_function("() => document.querySelector('#link-state').textContent.includes('Reconnecting')")
-    page.evaluate("window.old = true")
-    with running(SampleReader(), port=port):
-        page.wait_for_function("() => !window.old && document.documentElement.classList.contains('connected')")
-        assert "entity=n5" in where(page)
-        assert page.locator(".entity h2").inner_text() == NAMES[4][0]
-
-
 def test_readers_are_asked_off_the_loop(page: Page, server: SampleServer) -> None:
     opened(page, f"{server.address}/?entity=n1")
     server.advance()

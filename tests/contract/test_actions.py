@@ -71,7 +71,7 @@ def test_an_unknown_alert_is_said_and_nothing_is_kept(store: Store, name: str) -
     assert rows(store, "SELECT key FROM once") == []
 
 
-def test_of_two_who_assign_the_later_wins_and_says_from_whom(store: Store) -> None:
+def test_b5_of_two_who_assign_the_later_wins_and_says_from_whom(store: Store) -> None:
     alert = posted(store)
     first = actions.assign(store, alert, KIM, NOW, who="Kim", once="a")
     due = NOW + timedelta(hours=1)

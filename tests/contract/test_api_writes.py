@@ -151,7 +151,7 @@ def test_a_viewer_may_vote_and_nothing_else(desk: Desk, action: str) -> None:
     desk.do("vote", {"useful": True}, "vi")
 
 
-def test_names_are_merged_split_muted_and_named(desk: Desk) -> None:
+def test_b5_names_are_merged_once_split_muted_and_named(desk: Desk) -> None:
     add(desk.store, "Odalys Brightwater", "Odalys B")
     said = desk.do("/api/v1/entities/odalys-brightwater/merge", {"other": "odalys-b"})
     assert said["line"] == "odalys-b is part of odalys-brightwater now."

@@ -205,6 +205,18 @@ def test_an_editors_domain_stands(store: Store) -> None:
         store.set_domain(found, "cookery", "ana")
 
 
+def test_b5_a_domain_somebody_changed_meanwhile_is_not_overwritten(store: Store) -> None:
+    found = store.discover("saint ferro", name="Saint Ferro", slug="saint-ferro", at=T, provenance={})
+    seen = store.domain_entities()["domain"].item()
+    store.set_domain(found, Domain.POLITICS, "ana", seen)
+    with pytest.raises(InputError, match="somebody has made it politics meanwhile; choose again to make it sport"):
+        store.set_domain(found, Domain.SPORT, "sam", seen)
+    store.set_domain(found, Domain.POLITICS, "sam", seen)
+    assert store.domain_entities()["domain"].item() == "politics"
+    store.set_domain(found, Domain.SPORT, "sam", "politics")
+    assert store.domain_entities()["domain"].item() == "sport"
+
+
 def test_domain_evidence_is_replaced(store: Store) -> None:
     one, two = add(store, "One", "Two")
     rows = {"entity_id": [one, one, two], "kind": ["feeds", "words", "feeds"], "domain": ["sport", "sport", "other"],

@@ -70,7 +70,7 @@ class Reader:
     def activity(self, alert_id: int) -> Activity | None:
         return None
 
-    def set_domain(self, entity_id: int, domain: str, actor: str) -> None:
+    def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
         raise NotImplementedError
 
 
