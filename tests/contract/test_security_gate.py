@@ -125,7 +125,7 @@ def test_signed_out_stays_out_after_a_restart(tmp_path: Path) -> None:
         assert site.client().get("/api/v1/me", headers={"Cookie": other}).status_code == 200
 
 
-def test_a_removed_user_is_out_and_a_new_role_counts_at_once(tmp_path: Path) -> None:
+def test_g2_g3_a_users_file_counts_at_once_unless_it_is_broken(tmp_path: Path) -> None:
     users = tmp_path / "users"
     hashed = settings_with(tmp_path).auth.users[0].get_secret_value().split(":")[2]
     users.write_text(f"Sam:viewer:{hashed}\n")

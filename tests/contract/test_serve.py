@@ -185,7 +185,7 @@ def test_a_taken_port_is_one_line(var: Path) -> None:
         ({"DATABASE_URL": "postgresql://u:hunter22@127.0.0.1:1/d"}, ("database",)),
     ],
 )
-def test_a_wrong_setting_is_one_line(var: Path, settings: dict[str, str], words: tuple[str, ...]) -> None:
+def test_g1_g2_a_wrong_setting_is_one_line(var: Path, settings: dict[str, str], words: tuple[str, ...]) -> None:
     done = heatmap("serve", var=var, settings=settings)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr

@@ -167,7 +167,7 @@ async def test_a_wrong_charset_and_control_characters_are_read_with_replacements
     assert result.items["item_id"].to_list() == ["zo\ufffd m\ufffdrlow", "tabbed name"]
 
 
-async def test_50_mb_is_refused(source: TrendsSource, upstream: server.Upstream) -> None:
+async def test_i1_50_mb_is_refused(source: TrendsSource, upstream: server.Upstream) -> None:
     upstream.plan("rss", server.huge(50, "application/rss+xml", b"<?xml version='1.0'?><rss>"))
     with pytest.raises(ShapeChangedError, match="more than"):
         await source.fetch(NOW)
