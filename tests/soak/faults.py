@@ -106,8 +106,8 @@ ANSWERS: dict[str, Callable[[str, random.Random], Answer]] = {
 }
 
 
-def huge_feed(megabytes: int = HUGE_MB) -> Answer:
-    """A feed of real entries, ``megabytes`` long, as fast as it is taken."""
+def huge_feed(megabytes: int = HUGE_MB, sent: list[int] | None = None) -> Answer:
+    """A feed of real entries, ``megabytes`` long, as fast as it is taken; ``sent`` gets what went out, in bytes."""
     entry = b"<item><title>Entry %07d of a very long list</title><link>https://example.com/%07d</link></item>"
     block = b"".join(entry % (n, n) for n in range(10_000))
 
@@ -118,6 +118,8 @@ def huge_feed(megabytes: int = HUGE_MB) -> Answer:
             if scope["transport"].is_closing():
                 return
             await send({"type": "http.response.body", "body": block, "more_body": True})
+            if sent is not None:
+                sent.append(len(block))
         await send({"type": "http.response.body", "body": b"</channel></rss>"})
 
     return answer

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 from tests.soak.child import Child, DiedError
-from tests.soak.faults import HUGE_MB, Fault, deck, huge_feed, later
+from tests.soak.faults import Fault, deck, huge_feed, later
 from tests.soak.ground import STEP_S, Ground, ground, owner
 from tests.soak.recovery import Active, Recoveries
 from tests.soak.truth import Alerts, Rows, Truth
@@ -269,7 +269,8 @@ class _Run:
         self.child = self._start(TRADES__MAX_BYTES="100000000", TRADES__TIMEOUT_SECONDS="6")
         self._round(calm=True)
         trades = self.ground.upstreams["trades"]
-        trades.plan("/feed/", huge_feed(), repeat=True)
+        sent: list[int] = []
+        trades.plan("/feed/", huge_feed(sent=sent), repeat=True)
         self.at += STEP
         self.ground.show(self.at)
         self.child.ask(do="round", at=self.at.isoformat())
@@ -277,7 +278,9 @@ class _Run:
         trades.reset()
         self.out.whole_lags = reply["lags_ms"]
         told = next((result for result in reply["results"] if result["source"] == "trades"), None)
-        self.out.whole = f"{HUGE_MB} MB: {told['outcome']}, {told['detail']}" if told else "trades were not asked"
+        self.out.whole = (
+            f"{sum(sent) / 1e6:.0f} MB sent: {told['outcome']}, {told['detail']}" if told else "trades were not asked"
+        )
         self.lives.pop()
         self._heard(reply)
         self._round(calm=True)
