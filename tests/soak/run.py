@@ -84,7 +84,7 @@ class _Run:
         self.active: list[Active] = []
         self.threads: list[threading.Thread] = []
         self.faults = self._dealt()
-        self.at, self.next_fault, self.next_kill = START, 3, 10
+        self.at, self.next_fault, self.next_kill = START, 1, 6
         self.held: list[Fault] = []
         self.buffered = 0
         self.lives: list[list[tuple[int, float]]] = []
@@ -149,7 +149,7 @@ class _Run:
             return True
         if self.out.rounds < self.next_fault:
             return False
-        self.next_fault = self.out.rounds + self.chance.randint(1, 3)
+        self.next_fault = self.out.rounds + self.chance.randint(1, 2)
         fault = self._next()
         if not fault.during:
             fault.strike(self.ground)
