@@ -128,11 +128,18 @@ def _buttons(block: str, row: Sequence[tuple[str, str]], alert: Alert) -> Block:
 
 
 def _status(alert: Alert) -> str:
+    return f"{_note(alert)}{_trades(alert)} Scored at {hhmm(alert.at)} UTC."
+
+
+def _trades(alert: Alert) -> str:
     first = alert.payload.get("trades_at")
     trades = trades_line(datetime.fromisoformat(first) if first else None, alert.at)
+    return f"{trades[0].upper()}{trades[1:]}."
+
+
+def _note(alert: Alert) -> str:
     note = "DEMO: invented names, nothing here is real. " if alert.payload.get("mode") == "demo" else ""
-    note = "REPLAY: a recording, not the present. " if alert.payload.get("mode") == "replay" else note
-    return f"{note}{trades[0].upper()}{trades[1:]}. Scored at {hhmm(alert.at)} UTC."
+    return "REPLAY: a recording, not the present. " if alert.payload.get("mode") == "replay" else note
 
 
 def _receipt(row: Mapping[str, Any], now: datetime) -> Block:
@@ -152,13 +159,14 @@ def _digest(alerts: Sequence[Alert], public_url: str, states: Mapping[int, Activ
     blocks = [header(_digest_title(alerts))]
     for alert in hottest[:DIGEST_SHOWN]:
         state = state_line(states[alert.id]) if alert.id in states else ""
-        block, link = section(f"{_name(alert)}: {alert.why}{state and f'. {state}'}"), _page(alert, public_url)
+        block, link = section(f"{_name(alert)}: {alert.why}. {_trades(alert)} {state}"), _page(alert, public_url)
         if link:
             block["fields"] = [{"type": "mrkdwn", "text": f"<{link}|Open>"}]
         blocks.append(block)
     rest = len(hottest) - DIGEST_SHOWN
     more = f"{rest} more in the list of alerts. " if rest > 0 else ""
-    blocks.append(context(more + _status(hottest[0])))
+    scored = f"Scored at {hhmm(max(alert.at for alert in alerts))} UTC."
+    blocks.append(context(f"{more}{_note(hottest[0])}{scored}"))
     return blocks + links(
         [(page_link(public_url, "/"), "Open ET Heatmap"), (page_link(public_url, "/alerts"), "All alerts")]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -187,3 +188,13 @@ def test_no_state_makes_the_reading_fail(state: Any) -> None:  # fmt: skip
 def test_slugs_are_what_the_check_takes() -> None:
     assert slug_of("Odalys  Bright_water's <!here>") == "odalys-bright-water-s-here"
     assert slug_of("!!!") == ""
+
+
+def test_a_digest_says_of_each_name_what_the_trades_have() -> None:
+    covered = replace(alert(name="Odalys", trades_at=(T - timedelta(hours=2)).isoformat(), mode="demo"), heat=2.0)
+    fresh = replace(alert(name="Saint Ferro", mode="demo"), id=8, at=T + timedelta(minutes=5))
+    message = make_message(Claim("digest|1", T, 1, (fresh, covered)))
+    first, second, foot = (block.get("text", block.get("elements", [{}])[0])["text"] for block in message.blocks[1:4])
+    assert first.strip() == "Odalys: Velocity +3.7σ. Trades: already on it (2.0 h ago)."
+    assert second.strip() == "Saint Ferro: Velocity +3.7σ. Trades: no story yet."
+    assert foot == "DEMO: invented names, nothing here is real. Scored at 14:05 UTC."
