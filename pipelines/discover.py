@@ -31,7 +31,7 @@ DISCOVERED = pl.Schema(
 poll, velocity_z, platforms {source: {z, x, mu, s, windows}}, items [{source, item_id, at}]."""
 
 VIA = ("name", "quoted", "ner", "run", "title")
-"""How names are found, the surest first: which spelling of a name is shown."""
+"""How names are found, the surest first: which spelling of a name is shown, among those with a capital if there is one."""
 
 
 def discover(mentions: pl.DataFrame, coverage: pl.DataFrame | None, scoring: Scoring, now: datetime) -> pl.DataFrame:
@@ -93,5 +93,7 @@ def _case(
             for source, item_id, at in case.select("source", "item_id", "at").iter_rows()
         ],
     }
-    name = best.sort("place", "at", maintain_order=True)["name"][0]
+    # searches are typed without capitals; a headline's spelling is the one to put on air
+    small = (pl.col("name") == pl.col("name").str.to_lowercase()).alias("small")
+    name = best.with_columns(small).sort("small", "place", "at", maintain_order=True)["name"][0]
     return {"name": name, "first_seen": first["at"][0], "provenance": provenance}

@@ -48,6 +48,16 @@ def test_two_platforms_and_speed_make_an_entity() -> None:
     assert {item["source"] for item in case["items"]} == {"reddit", "trends"}
 
 
+def test_a_spelling_with_capitals_is_shown_before_a_search_s() -> None:
+    rows = candidates(burst("velora quist", "reddit", "trends"))
+    told = rows.with_columns(
+        name=pl.when(pl.col("source") == "reddit").then(pl.lit("Velora Quist")).otherwise(pl.lit("velora quist")),
+        via=pl.when(pl.col("source") == "reddit").then(pl.lit("run")).otherwise(pl.lit("name")),
+    )
+    assert discover(told, None, SCORING, T)["name"].to_list() == ["Velora Quist"]
+    assert discover(rows, None, SCORING, T)["name"].to_list() == ["velora quist"], "where nobody wrote it otherwise"
+
+
 def test_one_platform_is_not_enough() -> None:
     assert found(burst("loud", "reddit", count=60)) == []
     assert found(burst("loud", "reddit", "trades", count=60)) == []
