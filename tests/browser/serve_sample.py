@@ -76,7 +76,7 @@ class SampleServer:
         """Cut every open websocket without a goodbye, as a bad network does; on the server's own loop."""
         for connection in list(self._server.server_state.connections):
             if "websocket" in type(connection).__name__.lower():
-                connection.transport.abort()  # type: ignore[union-attr]  # uvicorn's own protocols all have one
+                connection.transport.abort()
 
     def stop(self) -> None:
         """Ask the server to end."""

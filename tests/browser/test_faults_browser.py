@@ -80,7 +80,7 @@ def test_b3_thirty_tabs_leave_the_loop_free() -> None:
         for _ in range(3):
             server.advance()
             time.sleep(0.5)
-        until(lambda: server.board.hub is not None and len(server.board.hub) == TABS)
+        until(lambda: len(server.board.hub) == TABS)
         watching.cancel()
         late = sorted(lag._seen)
         assert late[round(0.95 * len(late)) - 1] < 0.25, late[-20:]
@@ -95,7 +95,14 @@ def tab(address: str) -> Iterator[ClientConnection]:
     where = address.replace("http:", "ws:") + "/ws"
     protocols = [Subprotocol("bokeh"), Subprotocol(found.group(1))]
     with connect(
-        where, subprotocols=protocols, origin=Origin(address), open_timeout=60, max_size=None, proxy=None
+        where,
+        subprotocols=protocols,
+        origin=Origin(address),
+        open_timeout=60,
+        max_size=None,
+        max_queue=None,
+        close_timeout=1,
+        proxy=None,
     ) as socket:
         assert "ACK" in str(socket.recv(timeout=60))
         for part in ('{"msgid": "1", "msgtype": "PULL-DOC-REQ"}', "{}", "{}"):

@@ -16,6 +16,7 @@ from heatmap_app.writer_http import _reply
 from pipelines.alert.package_writer import parse
 from pipelines.errors import ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.clean import items_frame
+from pipelines.ingest.tiktok import TikTokSource
 from pipelines.model import FetchResult
 from tests.contract import test_explore, test_reddit, test_tiktok
 from tests.contract.json_state import JsonState
@@ -56,7 +57,7 @@ async def test_reddit_says_what_came(reddit: Upstream, body: bytes) -> None:
 @HOSTILE
 async def test_apify_says_what_came(body: bytes) -> None:
     with server.serving(FakeApify(hashtags(12)).app) as upstream:
-        source = test_tiktok.TikTokSource(test_tiktok.settings(upstream.url), JsonState(), wait_seconds=1.5)
+        source = TikTokSource(test_tiktok.settings(upstream.url), JsonState(), wait_seconds=1.5)
         upstream.plan("/datasets/", *[server.raw(body)] * 4)
         with pytest.raises(SourceError):
             await source.fetch(NOW)
