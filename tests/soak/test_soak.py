@@ -23,7 +23,7 @@ MOST_MB = 600.0
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     figures = tmp_path_factory.mktemp("soak") / "soak.json"
-    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.4", "--seed", "11", "--baseline-days", "5"]
+    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.3", "--seed", "11", "--baseline-days", "5"]
     run = subprocess.run(
         [*command, "--json", str(figures)], cwd=ROOT, env=environment(Path("var"), {}), capture_output=True, text=True,
         timeout=400,
