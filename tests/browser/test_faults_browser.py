@@ -95,15 +95,9 @@ def tab(address: str) -> Iterator[ClientConnection]:
     where = address.replace("http:", "ws:") + "/ws"
     protocols = [Subprotocol("bokeh"), Subprotocol(found.group(1))]
     with connect(
-        where,
-        subprotocols=protocols,
-        origin=Origin(address),
-        open_timeout=60,
-        max_size=None,
-        max_queue=None,
-        close_timeout=1,
-        proxy=None,
-    ) as socket:
+        where, subprotocols=protocols, origin=Origin(address), open_timeout=60, close_timeout=1, max_size=None,
+        max_queue=None, proxy=None,
+    ) as socket:  # fmt: skip
         assert "ACK" in str(socket.recv(timeout=60))
         for part in ('{"msgid": "1", "msgtype": "PULL-DOC-REQ"}', "{}", "{}"):
             socket.send(part)
