@@ -67,6 +67,7 @@ def test_b5_two_editors_correct_one_domain(page: Page, context: BrowserContext, 
 TABS = 30
 
 
+@pytest.mark.slow
 def test_b3_thirty_tabs_leave_the_loop_free() -> None:
     """Thirty pages over real websockets, then three new boards for all of them; the loop that also keeps the schedule
     wakes up in time meanwhile. Names are paged in the database, so their number does not reach the loop."""
