@@ -61,7 +61,10 @@ def summary(pack: Pack) -> Iterator[str]:
     """What there is to say, in a few sentences."""
     item, package = pack.item, pack.package
     if package and package.get("hook"):
-        yield str(package["hook"])
+        written = datetime.fromisoformat(str(package["at"])) if package.get("at") else None
+        # of an alert: it said so then, and "no trade story yet" may not hold any more
+        told = f"At the alert, {when(written)} UTC: " if written and written < pack.as_of else ""
+        yield f"{told if not package.get('preview') else ''}{package['hook']}"
     if item is None:
         yield "It is not on the board of this poll: too little was said about it in the 12 h before to score."
     else:
@@ -262,7 +265,9 @@ def _alert(alert: PackAlert) -> tuple[Line, ...]:
 
 def _decision(row: dict[str, object]) -> Line:
     polls = f" The same for {row['polls']} polls." if isinstance(row["polls"], int) and row["polls"] > 1 else ""
-    return line(str(row["sentence"]), Run(polls, quiet=True) if polls else None)
+    at = row.get("at")
+    day = Run(f"{at.astimezone(UTC).day} {at.astimezone(UTC):%b} ", quiet=True) if isinstance(at, datetime) else None
+    return line(day, str(row["sentence"]), Run(polls, quiet=True) if polls else None)
 
 
 def _provenance(pack: Pack) -> Iterator[Block]:

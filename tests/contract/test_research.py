@@ -22,6 +22,7 @@ from pypdf import PdfReader
 
 from heatmap_app import problems
 from heatmap_app.web import research
+from heatmap_app.web.pack_doc import _decision
 from pipelines.clock import ManualClock
 from pipelines.outbox import DECISIONS, EPISODES, Decided
 from pipelines.read.pack import research_pack
@@ -165,10 +166,20 @@ def test_the_other_formats(client: httpx.Client) -> None:
     assert "](<https://example.org/p0>)" in found.text
     body = client.get(f"/research/{SLUG}.json").json()
     assert (body["entity"]["slug"], body["receipts"][0]["total"], body["alerts"][0]["lead_hours"]) == (SLUG, 6, 2.0)
-    assert body["summary"][0] == body["package"]["hook"]
+    assert body["summary"][0] == f"At the alert, 1 Aug 12:00 UTC: {body['package']['hook']}", "a story came since"
     rows = list(csv.DictReader(io.StringIO(client.get(f"/research/{SLUG}.csv").text)))
     assert len(rows) == 8
     assert {row["source"] for row in rows} == {"reddit", "trends", "trades"}
+
+
+def test_a_decision_says_its_day() -> None:
+    row = {
+        "sentence": "Held back at 19:30: seen on 1 platform (needs 2).",
+        "at": T.replace(hour=19, minute=30),
+        "polls": 2,
+    }
+    said = "".join(part.text for part in _decision(row))
+    assert said == "1 Aug Held back at 19:30: seen on 1 platform (needs 2). The same for 2 polls."
 
 
 def test_the_pdf_reads_back_and_is_the_same_each_time(client: httpx.Client) -> None:
