@@ -34,6 +34,8 @@ class DatabaseState:
         if self.ok:
             return "Not everything was saved:", f"{_polls(self.dropped)} did not fit while the database was away."
         what, _, hint = self.reason.partition(":")
+        if " (" in what:
+            hint = ""  # the colon was in the driver's own words, which are nothing to do
         what = what.partition(" (")[0] or "catching up"
         parts = [f"{what} since {since}" if self.reason and since else what]
         if self.buffered:

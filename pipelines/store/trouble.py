@@ -21,9 +21,9 @@ PLAIN_WORDS = {
     "53300": "the server has no connection left for us",
     "55P03": "another session held a lock for too long; try again",
     "57014": "a query took too long and was stopped",
-    "57P01": "not answering: it is shutting down",
-    "57P02": "not answering: it has crashed and comes back by itself",
-    "57P03": "not answering: it is starting up",
+    "57P01": "not answering (it is shutting down)",
+    "57P02": "not answering (it has crashed and comes back by itself)",
+    "57P03": "not answering (it is starting up)",
     "28P01": "user or password refused",
     "28000": "user or password refused",
     "3D000": "the database does not exist",
@@ -85,9 +85,11 @@ def explain(error: BaseException | None) -> str:
     for known, words in _UNCODED.items():
         if known in message:
             return words
+    if not code and any(words in message for words in LOST):
+        return "not answering (the connection was lost)"
     operational = isinstance(error, psycopg2.OperationalError | adbc.OperationalError)
-    if not code and (operational or any(words in message for words in LOST)):
-        return f"not answering: {message}"
+    if not code and operational:
+        return f"not answering ({message})"
     return message
 
 
@@ -100,5 +102,8 @@ _UNCODED = {
     "sorry, too many clients": PLAIN_WORDS["53300"],
     "remaining connection slots": PLAIN_WORDS["53300"],
     "timeout expired": "not answering (no reply for 3 s)",
+    "Connection refused": "not answering: start it, or check HEATMAP_DATABASE_URL",
+    "could not translate host name": "not answering: its host is not known here; check HEATMAP_DATABASE_URL",
+    "No such file or directory": "not answering: start it, or check HEATMAP_DATABASE_URL",
 }
 """While a connection is being opened the driver gives no code."""

@@ -188,6 +188,7 @@ def test_p4_polls_wait_in_memory_and_are_stored_in_order(line: FaultProxy, behin
     headline, words = state.words("14:02")
     assert headline == "Not saving:"
     assert words.startswith("database not answering since 14:02, 4 polls buffered.")
+    assert "connection" not in words, "a driver's message is nothing to do, and names the server"
     with pytest.raises(UnavailableError):
         refresh.score(T + HOUR)
     line.fault = "none"

@@ -95,7 +95,7 @@ def test_schema_names_are_plain(schema: str) -> None:
     [
         ("not a url", "not a URL"),
         ("mysql://u:geheim@h/db", "mysql is not supported"),
-        ("postgresql://u:geheim@127.0.0.1:1/db", "not answering"),
+        ("postgresql://u:geheim@127.0.0.1:1/db", "not answering: start it, or check HEATMAP_DATABASE_URL$"),
     ],
 )
 def test_a_wrong_address_is_one_line_without_the_password(url: str, words: str) -> None:
