@@ -160,6 +160,9 @@ class Now(Collector):
         yield _family("heatmap_role", "1 for the part this process plays", ("role",), roles)
         yield _gauge("heatmap_buffered_polls", "Polls that wait in memory for the database", state.buffered)
         yield _gauge("heatmap_dropped_polls", "Polls that did not fit while the database was away", state.dropped)
+        if (cache := runtime.cache_health()) is not None:
+            yield _gauge("heatmap_cache_up", "Whether the cache is asked: 0 while Redis does not answer", cache.ok)
+            yield _gauge("heatmap_cache_errors", "Calls to Redis that failed since the start", cache.errors)
         yield from self._job_families()
         try:
             found = list(self._stored())

@@ -29,6 +29,7 @@ from heatmap_app.writer_http import build_writer
 from heatmap_app.writer_job import Rewriter, writer_job
 from pipelines.affect import make_names, make_sentiment
 from pipelines.alert.deliver import Deliverer
+from pipelines.cache import CacheHealth
 from pipelines.clock import SystemClock
 from pipelines.errors import InputError, StoreError
 from pipelines.ingest.reddit import RedditSource
@@ -173,6 +174,10 @@ class Runtime:
     def schedule(self) -> tuple[ScheduleRow, ...]:
         """When each source is asked next and why then. Reads the store: call from a worker thread."""
         return schedule(self.world, self.store, self.world.clock.now())
+
+    def cache_health(self) -> CacheHealth | None:
+        """How the cache before the upstreams is doing; None where none is asked (demo, replay)."""
+        return self.world.guard.cache.health if self.world.guard is not None else None
 
     async def release(self, source: str) -> bool:
         """A person ends a source's quarantine, pause or open breaker; whether there was one."""

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.alert.slack_check import LOST_BY_WEBHOOK
+from pipelines.cache import CacheHealth
 from pipelines.settings import Settings
 
-Standing = Literal["ok", "missing", "off"]
+Standing = Literal["ok", "missing", "off", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing: ``off`` is optional and not used. ``line`` says what it means and what to do; ``variables`` to set."""
+    """One thing: ``off`` is optional and not used, ``wrong`` is set and does not work. ``line`` says what it means and
+    what to do; ``variables`` to set."""
 
     name: str
     standing: Standing
@@ -21,11 +23,11 @@ class Fact:
     variables: tuple[str, ...] = ()
 
 
-def setup_facts(settings: Settings) -> tuple[Fact, ...]:
-    """Every source, Slack and what else can be set up, in the order of a first set-up."""
+def setup_facts(settings: Settings, cache: CacheHealth | None = None) -> tuple[Fact, ...]:
+    """Every source, Slack and what else can be set up, in the order of a first set-up; ``cache`` as it is doing now."""
     return (
         _reddit(settings), Fact("Trends", "ok", "Needs nothing to be set."), _explore(settings), _tiktok(settings),
-        _trades(settings), *slack_facts(settings), _writer(settings), _cache(settings),
+        _trades(settings), *slack_facts(settings), _writer(settings), _cache(settings, cache),
     )  # fmt: skip
 
 
@@ -86,7 +88,8 @@ def _tiktok(settings: Settings) -> Fact:
 
 def _trades(settings: Settings) -> Fact:
     if settings.trades.feeds:
-        return Fact("Trades", "ok", f"{len(settings.trades.feeds)} feeds, for confirmation and for the lead.")
+        count = len(settings.trades.feeds)
+        return Fact("Trades", "ok", f"{count} {'feed' if count == 1 else 'feeds'}, for confirmation and for the lead.")
     return Fact("Trades", "missing", "No feed: leads cannot be measured.", ("HEATMAP_TRADES__FEEDS",))
 
 
@@ -109,7 +112,9 @@ def _writer(settings: Settings) -> Fact:
     return Fact("Writer", "off", "Action packages are written by the templates alone.", ("HEATMAP_WRITER__URL",))
 
 
-def _cache(settings: Settings) -> Fact:
+def _cache(settings: Settings, health: CacheHealth | None) -> Fact:
     if settings.redis_url.get_secret_value():
+        if health is not None and not health.ok:
+            return Fact("Cache", "wrong", health.line, ("HEATMAP_REDIS_URL",))
         return Fact("Cache", "ok", "Redis holds the cache and the rate limits.")
     return Fact("Cache", "off", "In this process; enough for one server.", ("HEATMAP_REDIS_URL",))

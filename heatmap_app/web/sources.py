@@ -19,7 +19,8 @@ from pipelines.model import SOURCES, Outcome
 
 router = APIRouter()
 PAGE = 50
-SourceFilter = Literal["reddit", "trends", "tiktok", "trades", ""]
+AUDITED = {name: platform(name) for name in SOURCES} | {"explore": "Trends Explore"}
+SourceFilter = Literal["reddit", "trends", "tiktok", "trades", "explore", ""]
 
 
 @router.get("/sources", response_class=HTMLResponse)
@@ -42,8 +43,9 @@ def sources(
             "jobs": job_rows(list(jobs.jobs.values()), polls=False), "audit": page["items"], "filters": here,
             "older": address("/sources", **here, cursor=page["next_cursor"]) + "#audit" if page["next_cursor"] else None,
             "newest": address("/sources", **here) + "#audit" if cursor else None,
-            "csv": address("/api/v1/audit.csv", **here), "facts": setup_facts(runtime.settings), "times": times,
-            "now": now, "real": utc_now(), "source_names": {name: platform(name) for name in SOURCES},
+            "csv": address("/api/v1/audit.csv", **here), "times": times,
+            "facts": setup_facts(runtime.settings, runtime.cache_health()),
+            "now": now, "real": utc_now(), "source_names": AUDITED,
             "outcomes": {str(key): word for key, word in OUTCOME_WORDS.items()}, "tones": FEED_TONES,
             "driven": runtime.world.ticks is not None,
         }  # fmt: skip
