@@ -16,6 +16,9 @@ from pipelines.view import Receipt, ReceiptPage
 
 MAX_PAGE = 500
 
+AUDITED = (*SOURCES, "explore")
+"""What has rows in the audit of fetches."""
+
 
 def receipts(
     store: Store,
@@ -54,7 +57,7 @@ def audit(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Fetches, newest first: ``{"items": [...], "next_cursor": str | None}``. Raises :class:`InputError`."""
-    _check_source(source)
+    _check_source(source, AUDITED)
     if outcome is not None and outcome not in set(Outcome):
         raise InputError(f"outcome {outcome!r}: one of {', '.join(Outcome)}")
     limit = min(max(limit, 1), MAX_PAGE)
@@ -72,9 +75,9 @@ def _receipt(row: dict[str, Any]) -> Receipt:
     )  # fmt: skip
 
 
-def _check_source(source: str | None) -> None:
-    if source is not None and source not in SOURCES:
-        raise InputError(f"source {source!r}: one of {', '.join(SOURCES)}")
+def _check_source(source: str | None, known: Sequence[str] = SOURCES) -> None:
+    if source is not None and source not in known:
+        raise InputError(f"source {source!r}: one of {', '.join(known)}")
 
 
 def _encode(place: Sequence[object]) -> str:

@@ -121,6 +121,8 @@ def test_sources_with_schedule_setup_and_fetches(app: Lists) -> None:
     only = ok(app, "/sources?source=reddit&outcome=failed")
     assert only.count("=HYPERLINK") >= 1
     assert 'class="strip"' in page
+    assert '<option value="explore">Trends Explore</option>' in page
+    assert 'value="explore" selected' in ok(app, "/sources?source=explore")
 
 
 def test_the_audit_as_csv(app: Lists) -> None:
