@@ -60,8 +60,10 @@ def _why(plan: Planned, state: GuardState, interval: float, now: datetime) -> st
 
 
 def seconds(value: float) -> str:
-    """A number of seconds without needless digits: 60 s, 7.5 s."""
-    return f"{value:g} s"
+    """An interval without needless digits: 7.5 s, 60 s, 10 min, 1 h."""
+    if value < 90:
+        return f"{value:g} s"
+    return f"{value / 60:.3g} min" if value < 3600 else f"{value / 3600:.3g} h"
 
 
 def breaker_word(state: GuardState, now: datetime) -> str:

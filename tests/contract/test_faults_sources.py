@@ -121,7 +121,7 @@ async def test_the_interval_stretches_after_refusals_and_recovers() -> None:
         await rig.poll(source)
         waits.append(await rig.until_next())
     assert waits == [120, 240]
-    assert why(rig, 60.0) == "stretched to 240 s after 2 refusals"
+    assert why(rig, 60.0) == "stretched to 4 min after 2 refusals"
     rig.restart()
     for _ in range(6):
         await rig.poll(source)
@@ -153,7 +153,7 @@ async def test_u5_three_500s_one_probe_then_live(rig: Rig, source: TrendsSource,
     assert len(upstream.log) == 4
     assert await rig.until_next() == 300, "doubled"
     assert (await rig.poll(source)).outcome is Outcome.OK
-    assert why(rig) == "every 600 s"
+    assert why(rig) == "every 10 min"
 
 
 async def test_u5_of_many_callers_one_is_the_probe() -> None:
@@ -216,14 +216,14 @@ async def test_u9_missing_fields_quarantine_the_source_until_a_clean_poll(
     google.trends = [trend(f"Name {n}") for n in range(8)]
     await rig.until_next()
     assert (await rig.poll(source)).outcome is Outcome.OK
-    assert why(rig) == "every 600 s", "released by a clean poll"
+    assert why(rig) == "every 10 min", "released by a clean poll"
 
 
 async def test_u9_a_person_may_release_a_source() -> None:
     rig = Rig(state=JsonState())
     await rig.poll(Scripted([FieldsMissingError("trends", "shape changed: 3 of 5", sample="x")]))
     assert await rig.guard.release("trends")
-    assert why(rig) == "every 600 s"
+    assert why(rig) == "every 10 min"
     assert not await rig.guard.release("trends")
 
 

@@ -50,7 +50,7 @@ async def test_a_poll_is_stored_planned_and_remembered(
     assert (job.failed, published) == (0, [1]), job.last_error
     assert 600 <= job.every() <= 660
     waiting, missing = schedule(world, store, NOW)
-    assert (waiting.source, waiting.why, waiting.breaker, waiting.quota_left) == ("trends", "every 600 s", "closed", 9)
+    assert (waiting.source, waiting.why, waiting.breaker, waiting.quota_left) == ("trends", "every 10 min", "closed", 9)
     assert waiting.next_run is not None
     assert timedelta(seconds=600) <= waiting.next_run - NOW <= timedelta(seconds=660)
     assert missing.why.startswith("not configured. Set HEATMAP_REDDIT__CLIENT_ID")
