@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from heatmap_app.doctor import Ask, Check
 from heatmap_app.writer_http import build_writer
 from pipelines.alert.slack_check import check_slack
 from pipelines.clock import SystemClock
-from pipelines.errors import PermanentError, RateLimitedError, SourceError
+from pipelines.errors import HeatmapError, PermanentError, RateLimitedError, SourceError
 from pipelines.ingest.fetching import Guard
+from pipelines.ingest.guard_state import PREFIX
 from pipelines.ingest.guarding import build_guard
 from pipelines.ingest.http import Http
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source, build_sources
 from pipelines.ingest.state import MemoryState
-from pipelines.model import FetchResult, Outcome
+from pipelines.model import SOURCES, FetchResult, Outcome
 from pipelines.outgoing import fault_of
 from pipelines.settings import Settings
+from pipelines.store.embedded import EmbeddedPostgres
+from pipelines.store.store import Store
 
 SCHEMA = "doctor"
 FETCHED = (Outcome.OK, Outcome.EMPTY, Outcome.NOT_MODIFIED, Outcome.CACHE_HIT)
@@ -27,10 +31,10 @@ MAX_BYTES = 1_000_000
 
 def upstream_checks(settings: Settings) -> dict[str, Ask]:
     """One check a source, then Slack, the rundown and the writer."""
-    small = _cheap(settings)
+    small, kept = _cheap(settings), Kept(settings)
     return {
-        "reddit": lambda: check_source(small, "reddit"), "trends": lambda: check_source(small, "trends"),
-        "tiktok": lambda: check_tiktok(settings), "trades": lambda: check_source(small, "trades"),
+        "reddit": lambda: check_source(small, "reddit", kept), "trends": lambda: check_source(small, "trends", kept),
+        "tiktok": lambda: check_tiktok(settings), "trades": lambda: check_source(small, "trades", kept),
         "slack": lambda: asyncio.to_thread(ask_slack, settings), "rundown": lambda: check_rundown(settings),
         "writer": lambda: asyncio.to_thread(check_writer, settings),
     }  # fmt: skip
@@ -46,14 +50,50 @@ def _cheap(settings: Settings) -> Settings:
     return settings.model_copy(update={"reddit": reddit, "trends": trends, "trades": trades})
 
 
-async def check_source(settings: Settings, name: str) -> Check:
-    """Ask a source once, through the guard, keeping nothing of the answer."""
+class Kept:
+    """What the running server learnt of its sources: one that wants to be left alone is not asked by the doctor either."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._known: dict[str, dict[str, Any]] | None = None
+
+    async def state(self, name: str) -> MemoryState:
+        """A copy of what is known of ``name``; an empty one where the database cannot be read."""
+        async with self._lock:
+            if self._known is None:
+                self._known = await asyncio.to_thread(self._read)
+        state = MemoryState()
+        if name in self._known:
+            state.put(PREFIX + name, self._known[name])
+        return state
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        url, own = self._settings.database_url.get_secret_value(), None
+        try:
+            own = None if url else EmbeddedPostgres.start(self._settings.var_path)
+            store = Store.open(url or (own.url if own else ""), "live")
+            try:
+                found = {name: store.source_state.get(PREFIX + name) for name in SOURCES}
+            finally:
+                store.close()
+        except HeatmapError:
+            return {}  # the database has a check of its own
+        finally:
+            if own is not None:
+                own.stop()
+        return {name: value for name, value in found.items() if value is not None}
+
+
+async def check_source(settings: Settings, name: str, kept: Kept | None = None) -> Check:
+    """Ask a source once, through the guard, keeping nothing of the answer; not before the time it asked for."""
     clock = SystemClock()
     async with Http(clock) as http:
         source: Source = build_sources(settings, http, MemoryState())[name]
         if (missing := source.missing()) != ():
             return Check(name, "missing", f"not configured. Set {' and '.join(missing)}")
-        guard: Guard = build_guard(settings, MemoryState(), SCHEMA)
+        state = await kept.state(name) if kept is not None else MemoryState()
+        guard: Guard = build_guard(settings, state, SCHEMA)
         try:
             (result,) = await poll({name: source}, clock.now(), guard=guard, force=True)
         finally:

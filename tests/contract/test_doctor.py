@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from heatmap_app.doctor import Check, base_checks, check_public, run_checks
 from heatmap_app.doctor_upstreams import check_source, upstream_checks
+from pipelines.ingest.breaker import Breaker, Rules, Throttled, step
+from pipelines.ingest.guard_state import PREFIX, GuardState, to_json
 from pipelines.settings import Settings, load_settings
 from pipelines.store import Store
 from tests.postgres import open_folder
@@ -38,6 +41,7 @@ def settings_for(upstreams: dict[str, Upstream], **more: Any) -> Settings:
     """Live settings that point at the stand-ins."""
     given: dict[str, Any] = {
         "mode": "live",
+        "database_url": "postgresql://u@127.0.0.1:9/d",
         "reddit": {"url": upstreams["reddit"].url, "client_id": reddit.CLIENT_ID, "client_secret": reddit.CLIENT_SECRET},
         "trends": {"url": upstreams["trends"].url},
         "tiktok": {"url": upstreams["apify"].url, "token": apify.TOKEN},
@@ -102,6 +106,29 @@ async def test_a_throttled_source_is_set_up_right(upstreams: dict[str, Upstream]
     found = await check_source(settings_for(upstreams), "trends")
     assert found.standing == "ok"
     assert "throttled" in found.line
+
+
+async def test_u1_a_source_that_asked_for_patience_is_not_asked(
+    upstreams: dict[str, Upstream], embedded_url: str
+) -> None:
+    store = Store.open(embedded_url, "live")
+    store.upgrade()
+    try:
+        now = datetime.now(UTC)
+        known, _ = step(Breaker(), Throttled(0, 600.0), now, Rules())
+        store.source_state.put(f"{PREFIX}trends", to_json(GuardState(known)))
+        before = len(upstreams["trends"].log)
+        found = await ask(settings_for(upstreams, database_url=embedded_url), "trends", "trades")
+        assert len(upstreams["trends"].log) == before
+        assert found["trends"].standing == "ok"
+        assert "throttled" in found["trends"].line
+        assert "items" in found["trades"].line
+        kept = store.source_state.get(f"{PREFIX}trends")
+        assert kept == to_json(GuardState(known)), "the doctor changes nothing"
+        assert not store.source_state.get(f"{PREFIX}trades")
+    finally:
+        store.source_state.put(f"{PREFIX}trends", {})
+        store.close()
 
 
 async def test_the_rundown_is_looked_for_and_gets_no_card(upstreams: dict[str, Upstream]) -> None:
