@@ -12,9 +12,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError as SettingsReadError
 
@@ -34,6 +35,7 @@ LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS", *AUTH_LISTS)
 
 CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
 PREFIX = "HEATMAP_"
+GOOGLE_SECONDS = 600
 
 
 class Retention(Section):
@@ -89,6 +91,14 @@ class Trends(Source):
     explore: bool
     explore_poll_seconds: int = Field(ge=600)
     explore_max_entities: int = Field(ge=1, le=100)
+
+    @field_validator("url")
+    @classmethod
+    def _polite(cls, url: str, info: ValidationInfo) -> str:
+        host = (urlsplit(url).hostname or "").lower()
+        if host.endswith("google.com") and info.data.get("poll_seconds", GOOGLE_SECONDS) < GOOGLE_SECONDS:
+            raise ValueError(f"Google's feed is asked at most every {GOOGLE_SECONDS} s; raise trends.poll_seconds")
+        return url
 
 
 class TikTok(Source):

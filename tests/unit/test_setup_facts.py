@@ -6,6 +6,7 @@ import pytest
 
 from heatmap_app.setup_facts import Fact, setup_facts
 from pipelines.cache import Fuse, RedisCache
+from pipelines.errors import SettingsError
 from pipelines.settings import load_settings
 
 SECRET = "geheim-of-redis"
@@ -33,3 +34,9 @@ async def test_c2_a_dead_redis_is_told_where_people_look() -> None:
 @pytest.mark.parametrize(("feeds", "says"), [(("https://a.example/feed/",), "1 feed,"), ((), "No feed")])
 def test_the_number_of_feeds_reads_well(feeds: tuple[str, ...], says: str) -> None:
     assert named("Trades", setup_facts(load_settings(trades={"feeds": feeds}))).line.startswith(says)
+
+
+def test_google_is_not_asked_more_often_than_its_feed_changes() -> None:
+    with pytest.raises(SettingsError, match=r"trends\.url.*at most every 600 s"):
+        load_settings(trends={"poll_seconds": 599})
+    assert load_settings(trends={"poll_seconds": 10, "url": "http://127.0.0.1:1"}).trends.poll_seconds == 10
