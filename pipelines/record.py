@@ -148,7 +148,10 @@ def _forget_in(path: Path, day: date, source: str, ids: Collection[str]) -> int:
 
 
 def is_poll(result: FetchResult) -> bool:
-    """Whether a recording keeps this result: a failed or skipped fetch looked at nothing, so it is no poll."""
+    """Whether a recording keeps this result: a failed or skipped fetch looked at nothing, so it is no poll, and what a
+    cache held is in it already."""
+    if result.outcome is Outcome.CACHE_HIT:
+        return False
     return result.outcome.successful or (result.outcome is Outcome.DEGRADED and not result.items.is_empty())
 
 

@@ -65,12 +65,16 @@ def pack(result: FetchResult) -> dict[str, Any]:
 
 
 def unpack(value: Mapping[str, Any], source: str, now: datetime, ttl_s: float) -> FetchResult | None:
-    """The answer in ``value``, as seen again at ``now``; None where it is anything but a young answer of ``source``."""
+    """The answer in ``value``, for a poll at ``now``; None where it is anything but a young answer of ``source``.
+
+    Its rows keep the time at which they were read: nobody looked since.
+    """
     try:
         kept = _Poll.model_validate(value)
         feeds = tuple(FeedReport(feed.feed, Outcome(feed.outcome), feed.items, feed.detail) for feed in kept.feeds)
-        items = _frame(kept.rows, source, now)
-        age = now - kept.at.astimezone(UTC)
+        read_at = kept.at.astimezone(UTC)
+        items = _frame(kept.rows, source, read_at)
+        age = now - read_at
     except (ValidationError, ValueError, OverflowError, RecursionError, pl.exceptions.PolarsError):
         return None
     if (kept.version, kept.source) != (VERSION, source) or not timedelta(0) <= age <= timedelta(seconds=ttl_s):
@@ -82,11 +86,11 @@ def unpack(value: Mapping[str, Any], source: str, now: datetime, ttl_s: float) -
     )  # fmt: skip
 
 
-def _frame(rows: list[_Row], source: str, now: datetime) -> pl.DataFrame:
+def _frame(rows: list[_Row], source: str, read_at: datetime) -> pl.DataFrame:
     schema = {name: pl.Int64() if name == "published_at" else dtype for name, dtype in ITEMS.items()}
     frame = pl.DataFrame([row.model_dump() for row in rows], schema=schema)
     stamped = frame.with_columns(
-        pl.lit(now, dtype=ITEMS["poll_at"]).alias("poll_at"),
+        pl.lit(read_at, dtype=ITEMS["poll_at"]).alias("poll_at"),
         pl.lit(source).alias("source"),
         pl.from_epoch("published_at", "us").dt.replace_time_zone("UTC"),
     )

@@ -11,6 +11,8 @@ from pipelines.store.base import Part
 from pipelines.store.engine import as_utc
 
 SUCCESS = "outcome IN ('ok', 'not_modified', 'cache_hit')"
+ANSWERED = "outcome IN ('ok', 'not_modified')"
+"""The upstream itself was asked: what an age on a page counts from."""
 UP_TO_NOW = "s.source = k.source AND s.at <= :now"
 LATEST = "ORDER BY s.at DESC LIMIT 1"
 LAST_FETCHES = f"""SELECT k.source, p.at, p.outcome, p.items, p.detail, p.retry_after_s, p.feeds, p.http_status,
@@ -19,11 +21,11 @@ LAST_FETCHES = f"""SELECT k.source, p.at, p.outcome, p.items, p.detail, p.retry_
             AND e.at > coalesce(other.at, '-infinity')) AS empties
     FROM source_kind k
     JOIN LATERAL (SELECT * FROM poll s WHERE {UP_TO_NOW} {LATEST}) p ON true
-    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.{SUCCESS} {LATEST}) ok ON true
+    LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.{ANSWERED} {LATEST}) ok ON true
     LEFT JOIN LATERAL (SELECT s.items FROM poll s WHERE {UP_TO_NOW} AND s.items > 0 {LATEST}) filled ON true
     LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.outcome <> 'empty' {LATEST}) other ON true
     LEFT JOIN LATERAL (SELECT s.at FROM poll s WHERE {UP_TO_NOW} AND s.at > coalesce(ok.at, '-infinity')
-        ORDER BY s.at LIMIT 1) bad ON true"""  # noqa: S608  # our own expressions
+        AND s.outcome <> 'cache_hit' ORDER BY s.at LIMIT 1) bad ON true"""  # noqa: S608  # our own expressions
 """Each part is a short walk along the index on source and time, however many polls there are."""
 STATS = f"""SELECT source, count(*) AS asked, count(*) FILTER (WHERE {SUCCESS}) AS delivered,
         avg(items) FILTER (WHERE outcome = 'ok') AS items_per_poll,

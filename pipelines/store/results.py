@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.model import ITEMS, UTC_TIME, FetchResult, SourceKind, conform
+from pipelines.model import ITEMS, UTC_TIME, FetchResult, Outcome, SourceKind, conform
 from pipelines.store.bulk import clean, json_dump, json_text, usable_key
 
 MAX_COVERED = timedelta(days=62)
@@ -152,6 +152,8 @@ def _polls(result: FetchResult, rows: pl.DataFrame, lost: int) -> Iterator[dict[
     What was counted for the whole fetch stands on the last of them.
     """
     counts = rows.group_by("poll_at").len().sort("poll_at").rows()
+    if result.outcome is Outcome.CACHE_HIT:  # a fetch of its own in the audit, with rows read earlier
+        counts = [(result.at, rows.height)]
     for place, (at, items) in enumerate(counts or [(result.at, 0)], start=1):
         last = place >= len(counts)
         yield {
@@ -181,11 +183,11 @@ def _feeds_json(result: FetchResult) -> str:
 
 def _coverage(results: Sequence[FetchResult], rows: pl.DataFrame, kinds: Mapping[str, SourceKind]) -> pl.DataFrame:
     """The hours in which these polls looked at their sources."""
-    good = {result.source for result in results if result.outcome.successful}
+    good = {result.source for result in results if result.outcome.successful}  # rows of a cache carry their own time
     hours = {(source, _hour(at)) for source, at in rows.select("source", "poll_at").unique().rows() if source in good}
     for result in results:
-        if not result.outcome.successful:
-            continue
+        if not result.outcome.successful or result.outcome is Outcome.CACHE_HIT:
+            continue  # what a cache holds was covered when it was read
         back = result.covered_from if kinds.get(result.source) == SourceKind.EVENT else None
         hour = _hour(max(back, result.at - MAX_COVERED) if back else result.at)
         if result.items.is_empty() or back:

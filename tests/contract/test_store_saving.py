@@ -120,7 +120,7 @@ def test_a_batch_of_many_polls_is_many_polls(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "hours"), [(Outcome.OK, 1), (Outcome.NOT_MODIFIED, 1), (Outcome.CACHE_HIT, 1), (Outcome.FAILED, 0),
+    ("outcome", "hours"), [(Outcome.OK, 1), (Outcome.NOT_MODIFIED, 1), (Outcome.CACHE_HIT, 0), (Outcome.FAILED, 0),
                            (Outcome.THROTTLED, 0), (Outcome.EMPTY, 0), (Outcome.SKIPPED, 0)]
 )  # fmt: skip
 def test_only_successful_polls_cover_their_hour(store: Store, outcome: Outcome, hours: int) -> None:
@@ -212,3 +212,16 @@ def test_a_failed_save_leaves_nothing(store: Store) -> None:
     finally:
         with store._db.writing() as connection:
             connection.execute(text("ALTER TABLE coverage DROP CONSTRAINT no"))
+
+
+def test_a_cache_hit_is_a_fetch_but_nobody_looked(store: Store) -> None:
+    read = T + timedelta(minutes=59)
+    later = read + timedelta(minutes=2)
+    save(store, [result([item("q1", "trends", at=read, rank=1)], "trends", read)])
+    before = {name: table(store, name) for name in ("item", "sighting")} | {"c": table(store, "coverage", order="1, 2")}
+    save(store, [result([item("q1", "trends", at=read, rank=1)], "trends", later, outcome=Outcome.CACHE_HIT)])
+    after = {name: table(store, name) for name in ("item", "sighting")} | {"c": table(store, "coverage", order="1, 2")}
+    assert after == before
+    assert [row[0] for row in table(store, "poll", "outcome", "at")] == ["ok", "cache_hit"]
+    (trends,) = store.last_fetches(later).values()
+    assert (trends["outcome"], trends["success_at"]) == ("cache_hit", read)
