@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from heatmap_app.api import SourceName
 from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require
 from heatmap_app.web.render import zone_of
@@ -192,6 +193,17 @@ async def source_fault(request: Request, number: Number, body: Fault, user: Edit
     return await _did(request, lambda runtime: actions.mark_source_fault(
         runtime.store, number, person(user), _now(), fault=body.fault, once=body.once
     ))  # fmt: skip
+
+
+@router.post("/sources/{source}/release", summary="End a source's quarantine, pause or open breaker")
+async def release(request: Request, source: SourceName, body: OnlyOnce, user: Editor) -> Did:
+    """A time the source itself asked for is still waited out."""
+    runtime: Runtime = request.app.state.runtime
+    if not await runtime.release(source):
+        return {"line": f"{source}: nothing held it back.", "repeated": False, "undo": None}
+    await asyncio.to_thread(runtime.store.note_release, user.id, source)
+    request.app.state.acted()
+    return {"line": f"{source} is asked again when it is next due.", "repeated": False, "undo": None}
 
 
 @router.post("/entities/{slug}/merge", summary="Make another name part of this one")

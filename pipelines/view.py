@@ -137,6 +137,8 @@ class ScheduleRow:
     last_call: datetime | None = None
     breaker: str = "closed"
     quota_left: int | None = None
+    held: bool = False
+    """Quarantined, paused, or behind an open breaker: a person may let it go."""
 
 
 @dataclass(frozen=True, slots=True)

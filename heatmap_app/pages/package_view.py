@@ -23,11 +23,22 @@ def package_section(view: EntityView, times: Times, now: datetime) -> Html:
     return tag(
         "section",
         tag("h3", "Package"),
+        _since_then(view, times, now),
         _body(view.package, times, now),
         link,
         class_="block package",
         data_key="Package",
     )
+
+
+def _since_then(view: EntityView, times: Times, now: datetime) -> Html | None:
+    """What the texts do not know: a trade story that came after them."""
+    first = view.item.trades.first_at if view.item else None
+    package = view.package
+    if not package or not package.get("unconfirmed") or not first or first <= datetime.fromisoformat(package["at"]):
+        return None
+    words = f"A trade story came after these texts, at {times.near(first, now)}. Read it before you use them."
+    return tag("p", words, class_="since-then")
 
 
 def _body(package: Mapping[str, Any] | None, times: Times, now: datetime) -> Html:

@@ -76,7 +76,7 @@ def plan_rows(rows: Sequence[ScheduleRow]) -> list[dict[str, Any]]:
     return [
         {
             "name": platform(row.source), "next": row.next_run, "why": row.why, "last": row.last_call,
-            "interval": span_words(row.interval_s), "breaker": row.breaker,
+            "interval": span_words(row.interval_s), "breaker": row.breaker, "source": row.source, "held": row.held,
             "stretched": row.interval_s > row.base_interval_s, "base": span_words(row.base_interval_s),
         }
         for row in rows

@@ -32,7 +32,14 @@ def _row(name: str, plan: Planned, state: GuardState, now: datetime, driven: boo
     following = None if plan.missing or driven else state.next_at or now
     why = _why(plan, state, interval, now) if not driven else "follows its own clock"
     left = None if state.quota_left is None else int(state.quota_left)
-    return ScheduleRow(name, following, interval, plan.poll_seconds, why, state.at, breaker_word(state, now), left)
+    return ScheduleRow(
+        name, following, interval, plan.poll_seconds, why, state.at, breaker_word(state, now), left, _held(state, now)
+    )
+
+
+def _held(state: GuardState, now: datetime) -> bool:
+    paused = state.paused_until is not None and now < state.paused_until
+    return state.quarantined_since is not None or state.breaker.is_open or paused
 
 
 def _why(plan: Planned, state: GuardState, interval: float, now: datetime) -> str:

@@ -9,9 +9,14 @@ from pipelines.store.base import Part, write_audit
 
 
 class Doors(Part):
-    """Refused requests."""
+    """Refused requests, and sources let go."""
 
     def note_refused(self, actor: str, subject: str, detail: Mapping[str, Any]) -> None:
         """An audit row "refused". ``detail`` holds no body and no secret; the caller limits how many rows come."""
         with self._db.writing() as connection:
             write_audit(connection, actor, "refused", subject, detail)
+
+    def note_release(self, actor: str, source: str) -> None:
+        """An audit row: a person let a source go that was left alone."""
+        with self._db.writing() as connection:
+            write_audit(connection, actor, "release", source, {})

@@ -167,3 +167,23 @@ def test_b5_names_are_merged_once_split_muted_and_named(desk: Desk) -> None:
     with desk.store._db.reading() as connection:
         actors = connection.execute(text("SELECT actor FROM audit WHERE action IN ('merge', 'split', 'alias', 'mute')"))
         assert list(actors.scalars()) == ["u:ana"] * 4
+
+
+def test_a_source_that_is_held_back_is_let_go_by_an_editor(desk: Desk) -> None:
+    held = {"tiktok"}
+
+    async def release(source: str) -> bool:
+        was = source in held
+        held.discard(source)
+        return was
+
+    desk.runtime.release = release
+    path = "/api/v1/sources/tiktok/release"
+    desk.do(path, ONCE, "vi", 403)
+    assert held
+    assert desk.do(path, ONCE)["line"] == "tiktok is asked again when it is next due."
+    assert desk.do(path, ONCE)["line"] == "tiktok: nothing held it back."
+    desk.do("/api/v1/sources/nowhere/release", ONCE, status=422)
+    with desk.store._db.reading() as connection:
+        rows = connection.execute(text("SELECT actor, subject FROM audit WHERE action = 'release'")).all()
+    assert [tuple(row) for row in rows] == [("u:ana", "tiktok")]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from heatmap_app.pages.package_view import package_section
 from heatmap_app.pages.words import Times
 from heatmap_app.web.chart import Lane, timeline_chart
 from heatmap_app.web.markdown import escape
 from heatmap_app.web.svg import svg
-from pipelines.view import EntityRef, EntityView
+from pipelines.view import EntityRef, EntityView, Gates, HeatItem, TradesStatus
 from tests.unit.package_kit import NAME, T, package, reddit, story
 
 HOUR = timedelta(hours=1)
@@ -45,6 +47,40 @@ def test_a_preview_a_writer_and_a_failure_are_said() -> None:
     assert "The writer&#x27;s: push." in shown(stored(writer={"used": ["push"], "notes": []}))
     assert "No package: broken" in shown({"problem": "No package: broken", "preview": True})
     assert "nothing was said" in shown(None)
+
+
+@pytest.mark.parametrize(("hours", "said"), [(2, True), (-2, False), (None, False)])
+def test_a_trade_story_that_came_later_is_said(hours: int | None, said: bool) -> None:
+    first = None if hours is None else T + hours * HOUR
+    item = heat_item(first)
+    html = package_section(replace(VIEW, package=stored(), item=item), Times(), T + 3 * HOUR)
+    assert ("A trade story came after these texts" in html) is said
+
+
+def heat_item(first: datetime | None) -> HeatItem:
+    gates = Gates(velocity=True, spread=True, persistence=True)
+    return HeatItem(
+        1,
+        VIEW.entity,
+        1.0,
+        1.0,
+        3.0,
+        0.6,
+        2,
+        0.4,
+        0.8,
+        {},
+        {},
+        T,
+        0.0,
+        True,
+        True,
+        gates,
+        T,
+        {},
+        TradesStatus(first),
+        (),
+    )
 
 
 def test_hostile_texts_stay_texts() -> None:
