@@ -121,7 +121,11 @@ class Guard:
         following = seat.state.next_at
         if following is None:
             return 0.0 if first else policy.poll_seconds
-        longest = max(pace.interval_s(seat.state.pace, policy.poll_seconds), policy.rules.floor_s)
+        # a plan made under a longer interval setting does not outlive it
+        longest = pace.interval_s(seat.state.pace, policy.poll_seconds)
+        known = seat.state.breaker
+        if known.is_open or (known.floor is not None and now < known.floor):
+            longest = max(longest, policy.rules.floor_s)
         if seat.state.paused_until is not None:
             longest = max(longest, LONGEST_PAUSE.total_seconds())
         longest = pace.spread_s(longest, 1.0)

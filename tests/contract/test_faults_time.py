@@ -197,3 +197,11 @@ def test_u10_the_same_items_again_change_nothing(embedded_store: Store) -> None:
     doubled = polls(T + HOUR)[0]
     twice = FetchResult("reddit", doubled.at, Outcome.OK, doubled.items.vstack(doubled.items), doubled.covered_from)
     assert refresh.ingest([twice])["reddit"] == 3
+
+
+async def test_a_shorter_interval_counts_from_the_next_start_on() -> None:
+    state = JsonState()
+    rig = Rig(Policy(600.0), state)
+    await rig.poll(Scripted())
+    quick = Rig(Policy(20.0), state, now=rig.now + timedelta(seconds=5))
+    assert await quick.guard.wait_s("trends", quick.now, first=True) <= 22
