@@ -101,13 +101,14 @@ def fill(store: Store) -> list[int]:
 
 
 def _fetches(store: Store, now: datetime, ids: list[int]) -> None:
+    before = now - MINUTE
     feeds = (FeedReport("movies", Outcome.OK, 3), FeedReport("gone", Outcome.FAILED, detail="=1+1"))
     for source in ("reddit", "trends", "tiktok"):
-        save(store, [result([item(f"{source}1", source, now)], source, now, ms=120, bytes_read=4000, http_status=200,
+        save(store, [result([item(f"{source}1", source, before)], source, before, ms=120, bytes_read=4000, http_status=200,
                             feeds=feeds)], mentions((source, f"{source}1", ids[0])))  # fmt: skip
-    story = item("story", "trades", now, published_at=now - timedelta(hours=5))
-    save(store, [result([story], "trades", now)], mentions(("trades", "story", ids[0])))
-    bad = result([], "reddit", now + MINUTE, outcome=Outcome.FAILED, detail="=HYPERLINK(1) broke", http_status=503)
+    story = item("story", "trades", before, published_at=now - timedelta(hours=5))
+    save(store, [result([story], "trades", before)], mentions(("trades", "story", ids[0])))
+    bad = result([], "reddit", now, outcome=Outcome.FAILED, detail="=HYPERLINK(1) broke", http_status=503)
     save(store, [bad])
 
 

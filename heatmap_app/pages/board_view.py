@@ -69,7 +69,7 @@ def legend(colour: Colour, view: HeatView, state: ViewState) -> Html:
         _domain_choice(state),
         tag("span", "Rows: 20 highest by HEAT. Columns: the last 24 h.", class_="about")
         if not view.hidden
-        else tag("span", _hidden_words(view.hidden), " ", _show_all(state), class_="about"),
+        else tag("span", tag("span", _hidden_words(view.hidden)), _show_all(state), class_="about"),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import create_engine, make_url, text
 
 from pipelines.errors import StoreError
 from tests.contract.store_rows import result, save
@@ -136,7 +137,12 @@ def test_the_audit_as_csv(app: Lists) -> None:
     assert get(app, "/api/v1/audit.csv?limit=1000000")[0] == 422
 
 
-def test_metrics_are_what_prometheus_reads(app: Lists) -> None:
+def test_metrics_are_what_prometheus_reads(bare_url: str) -> None:
+    with open_folder() as var, running_lists(bare_url, var) as own:
+        _metrics(own)
+
+
+def _metrics(app: Lists) -> None:
     ok(app, "/metrics")
     store = app.runtime.store
     now = app.runtime.reader.clock.now()
@@ -175,8 +181,20 @@ def test_ready_and_what_a_silent_database_makes_of_the_pages(app: Lists, monkeyp
     assert "heatmap_alerts{" not in metrics
 
 
-def test_an_empty_store_says_so(embedded_url: str) -> None:
-    with open_folder() as var, running_lists(embedded_url, var, filled=False) as bare:
+@pytest.fixture
+def bare_url(embedded_url: str) -> str:
+    """A database of its own, since the module's other tests share a filled one and run in any order."""
+    address = make_url(embedded_url).set(drivername="postgresql+psycopg2")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS bare_lists"))
+        connection.execute(text("CREATE DATABASE bare_lists"))
+    engine.dispose()
+    return make_url(embedded_url).set(database="bare_lists").render_as_string(hide_password=False)
+
+
+def test_an_empty_store_says_so(bare_url: str) -> None:
+    with open_folder() as var, running_lists(bare_url, var, filled=False) as bare:
         assert "No alert yet" in ok(bare, "/alerts")
         assert "Nothing came near an alert" in ok(bare, "/alerts/decisions")
         assert "No fetch yet" in ok(bare, "/sources")
