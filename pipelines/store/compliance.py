@@ -74,7 +74,8 @@ class Compliance(Part):
             values["quoted"] = [f"{source}:{item_id}" for item_id in known]
             for statement in (BLANK, RECEIPTS, CASES):
                 connection.execute(text(statement), values)
-            connection.execute(text(f"DELETE FROM candidate WHERE {ONE}"), values)  # noqa: S608 - our own
+            for table in ("candidate", "change_item"):
+                connection.execute(text(f"DELETE FROM {table} WHERE {ONE}"), values)  # noqa: S608 - our own
             _rename(connection, source, known)
             write_audit(connection, actor, "forget", f"{source} items", {"items": len(known)})
         return len(known)

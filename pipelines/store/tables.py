@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; a test holds it against ``migrations/versions``."""
 
 metadata = MetaData()
@@ -274,3 +274,24 @@ kpi_day = Table(
     _float("value"), _float("low"), _float("high"), _json("detail", null=False), _time("computed_at"),
 )  # fmt: skip
 """One row a day (UTC) and KPI, recomputed while its alerts can still change."""
+
+watch = Table("watch", metadata, _id("entity_id", key=True), _time("at"), _text("by_id"), _text("by_name"))
+"""The desk's watchlist: one for all, with who put a name on it. ``entity_id`` is the original entity."""
+
+name_change = Table(
+    "name_change", metadata,
+    Column("id", BigInteger, primary_key=True), _time("at"), _text("action"), _id("entity_id"), _text("by_id"),
+    _text("by_name"), _json("before", null=False), _time("undone_at", null=True),
+    Column("undone_by", Text, nullable=False, server_default=text("''")),
+    Index("name_change_entity", "entity_id", "id"),
+)  # fmt: skip
+"""What people changed about names, with what an undo needs (``before``). Holds nothing of any item."""
+
+change_item = Table(
+    "change_item", metadata,
+    _id("change_id", key=True), _text("kind", key=True), _text("source", key=True), _text("item_id", key=True),
+    _id("entity_id", key=True), _text("canonical"), _text("name"), _text("via"), _time("at"), _time("last_at"),
+    Index("change_item_item", "source", "item_id"), Index("change_item_last_at", "last_at"),
+)  # fmt: skip
+"""Rows a change of names moved or took away, as they were: mentions (``at``: the item's own time, ``last_at``: first
+observed) and candidates (first and last observed). Goes with its item."""

@@ -23,6 +23,7 @@ PRUNE = (
         AND i.last_observed < :mentions"""),
     ("candidate", """DELETE FROM candidate WHERE last_at < :candidates"""),
     ("item", "DELETE FROM item WHERE last_observed < :mentions"),
+    ("change_item", "DELETE FROM change_item WHERE last_at < :mentions"),
     ("hourly", "DELETE FROM hourly WHERE hour < :hourly"),
     ("score_hour", "DELETE FROM score_hour WHERE hour < :hourly"),
     ("coverage", "DELETE FROM coverage WHERE hour < :hourly"),
