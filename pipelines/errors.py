@@ -31,7 +31,8 @@ class NotFoundError(InputError):
 class SourceError(HeatmapError):
     """A fetch from an upstream did not deliver.
 
-    ``source`` names it; ``status`` is the HTTP status where there was one; ``bytes_read`` what had arrived.
+    ``source`` names it; ``status`` is the HTTP status where there was one; ``bytes_read`` what had arrived;
+    ``request_id`` is the upstream's own name for its answer, put in by whoever holds the answer.
     """
 
     def __init__(self, source: str, message: str, *, status: int | None = None, bytes_read: int = 0) -> None:
@@ -40,6 +41,7 @@ class SourceError(HeatmapError):
         self.message = message
         self.status = status
         self.bytes_read = bytes_read
+        self.request_id = ""
 
 
 class TransientError(SourceError):

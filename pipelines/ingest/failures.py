@@ -30,7 +30,7 @@ def failure(source: str, now: datetime, error: SourceError) -> FetchResult:
     """``error`` as the result of a poll at ``now``: throttled where the upstream asked to wait, else failed."""
     result = FetchResult(
         source, now, Outcome.FAILED, detail=error.message, http_status=error.status, bytes_read=error.bytes_read,
-        kind=kind_of(error),
+        kind=kind_of(error), request_id=error.request_id,
     )  # fmt: skip
     if isinstance(error, RateLimitedError):
         return throttled(result, error.retry_after_s)

@@ -29,4 +29,6 @@ def none_read(source: str, errors: Sequence[SourceError]) -> SourceError:
         return first
     kind = TransientError if isinstance(first, TransientError) else PermanentError
     message = f"none of {len(errors)} feeds could be read; first: {first.message}"
-    return kind(source, message, status=first.status)
+    whole = kind(source, message, status=first.status, bytes_read=sum(error.bytes_read for error in errors))
+    whole.request_id = first.request_id
+    return whole

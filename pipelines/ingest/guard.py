@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlsplit
+
+from pipelines.errors import SourceError
 
 DEFAULT_WAIT_S = 60.0
 """How long to stay away when an upstream says "too many requests" without saying for how long."""
@@ -143,6 +146,18 @@ def request_id(headers: Mapping[str, str]) -> str:
     """The upstream's own name for an answer, for asking it about one; empty where it gives none."""
     given = next((headers[name] for name in REQUEST_IDS if name in headers), "")
     return given[:100] if REQUEST_ID.fullmatch(given[:100]) else ""
+
+
+@contextmanager
+def answered(status: int, headers: Mapping[str, str], size: int = 0) -> Iterator[None]:
+    """An error about an answer says which one it was: its status, size in bytes and the upstream's name for it."""
+    try:
+        yield
+    except SourceError as error:
+        error.status = status if error.status is None else error.status
+        error.bytes_read = error.bytes_read or size
+        error.request_id = error.request_id or request_id(headers)
+        raise
 
 
 def quota_left(headers: Mapping[str, str]) -> float | None:

@@ -21,7 +21,15 @@ import httpx
 
 from pipelines.clock import Clock, SystemClock
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, TransientError
-from pipelines.ingest.guard import BodyBrokenError, BodyTooLargeError, Inflater, looks_like, place, retry_after_seconds
+from pipelines.ingest.guard import (
+    BodyBrokenError,
+    BodyTooLargeError,
+    Inflater,
+    answered,
+    looks_like,
+    place,
+    retry_after_seconds,
+)
 from pipelines.ingest.http_guard import peer_trace
 from pipelines.ingest.redirects import check_redirect, check_scheme, origin, redirect_target
 from pipelines.outgoing import AddressRefusedError
@@ -117,7 +125,8 @@ class Http:
         except (httpx.InvalidURL, UnicodeError):
             raise PermanentError(source, f"{place(url)} is not an address that can be fetched") from None
         if accept and not reply.not_modified:
-            _check_looks(source, reply, accept)
+            with answered(reply.status, reply.headers, len(reply.body)):
+                _check_looks(source, reply, accept)
         return reply
 
     async def _follow(self, source: str, url: str, headers: dict[str, str], max_bytes: int, started: float) -> Reply:
@@ -167,9 +176,10 @@ class Http:
     ) -> Reply:
         conditional = "If-None-Match" in headers or "If-Modified-Since" in headers
         unchanged = response.status_code == 304 and conditional
-        if not unchanged:
-            _check_status(source, url, response, self._clock)
-        body = b"" if unchanged else await _read(source, url, response, max_bytes)
+        with answered(response.status_code, response.headers):
+            if not unchanged:
+                _check_status(source, url, response, self._clock)
+            body = b"" if unchanged else await _read(source, url, response, max_bytes)
         ms = round((time.monotonic() - started) * 1000)
         return Reply(response.status_code, response.headers, body, url, unchanged, ms, hops)
 

@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from pipelines.errors import FieldsMissingError, PermanentError, RateLimitedErro
 from pipelines.ingest.bounded import BoundedSession
 from pipelines.ingest.clean import clean_time, items_frame
 from pipelines.ingest.feeds import covered_from, none_read
-from pipelines.ingest.guard import quota_left, request_id
+from pipelines.ingest.guard import answered, quota_left, request_id
 from pipelines.ingest.reddit_errors import SOURCE, sign_in_failed, translate
 from pipelines.ingest.reddit_rows import SITE_URL, is_removed, is_whole, item_row, post_of
 from pipelines.model import FeedReport, FetchResult, Outcome
@@ -120,7 +121,8 @@ class RedditSource:
         bad = len(posts) - len(good)
         if len(posts) >= MIN_ROWS_TO_JUDGE and bad > MAX_BAD_SHARE * len(posts):
             message = f"shape changed: {bad} of {len(posts)} posts of r/{feed} lack what every post has"
-            raise FieldsMissingError(SOURCE, message, sample=str(sorted(posts[0]))[:2000] if posts else "")
+            with self._about():
+                raise FieldsMissingError(SOURCE, message, sample=str(sorted(posts[0]))[:2000] if posts else "")
         listed = [post for post in good if not post.get("stickied")]
         rows = [item_row(post) for post in listed if not post.get("over_18") and not is_removed(post)]
         # stickied posts stay on top for months and say nothing about how deep the listing goes
@@ -163,11 +165,18 @@ class RedditSource:
             reply = self._client().request(method="GET", path=path, params=dict(params))
         # PRAW lets KeyError, ValueError, RecursionError and requests' own errors through besides its own
         except Exception as error:  # noqa: BLE001
-            raise translate(error, self._session.last, feed, now) from None
+            with self._about():
+                raise translate(error, self._session.last, feed, now) from None
         data = reply.get("data") if isinstance(reply, dict) else None
         if not isinstance(data, dict) or not isinstance(data.get("children"), list):
-            raise ShapeChangedError(SOURCE, f"r/{feed} did not answer with a listing", sample=str(reply)[:500])
+            with self._about():
+                raise ShapeChangedError(SOURCE, f"r/{feed} did not answer with a listing", sample=str(reply)[:500])
         return data
+
+    def _about(self) -> AbstractContextManager[None]:
+        """Errors raised within are about the last answer."""
+        last = self._session.last
+        return answered(last.status, last.headers, len(last.body)) if last else nullcontext()
 
     def _client(self) -> praw.Reddit:
         if self._reddit is None:

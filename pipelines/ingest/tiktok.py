@@ -98,8 +98,10 @@ class TikTokSource:
             seen_at = min(max(_utc(finished.finished_at, now), now - timedelta(days=1)), now) if picked_up else now
             result = await self._harvest(apify, adapter, run, finished, seen_at)
         except QuotaError as error:
+            error.request_id = apify.request_id
             raise await self._with_reset_date(apify, error) from None
         except SourceError as error:
+            error.request_id, error.bytes_read = apify.request_id, error.bytes_read or apify.bytes_read
             raise self._with_last_good(error, now) from None
         return result
 
@@ -244,13 +246,15 @@ class TikTokSource:
         return FetchResult(
             source=self.name, at=at, outcome=outcome, items=pl.DataFrame(schema=ITEMS) if items is None else items,
             rejected=rejected, detail=detail, retry_after_s=retry_after_s, http_status=200,
-            bytes_read=apify.bytes_read, requests=apify.requests, feeds=feeds,
+            bytes_read=apify.bytes_read, requests=apify.requests, feeds=feeds, request_id=apify.request_id,
         )  # fmt: skip
 
     async def _with_reset_date(self, apify: Apify, error: QuotaError) -> PausedError:
         until = await apify.quota_resets()
         when = f"; resets {until:%Y-%m-%d %H:%M} UTC" if until else "; resets with the billing cycle"
-        return PausedError(self.name, error.message + when, until=until, status=error.status)
+        paused = PausedError(self.name, error.message + when, until=until, status=error.status)
+        paused.request_id = error.request_id
+        return paused
 
     def _with_last_good(self, error: SourceError, now: datetime) -> SourceError:
         """``error`` that also says which list the page still shows, where a run went wrong rather than a credential."""

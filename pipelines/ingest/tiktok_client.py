@@ -6,6 +6,7 @@ Importing the client takes about a second, so this module is imported by the fir
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from apify_client.http_clients import ImpitHttpClientAsync
 
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.clean import clean_text
-from pipelines.ingest.guard import looks_like, retry_after_seconds
+from pipelines.ingest.guard import looks_like, request_id, retry_after_seconds
 from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.outgoing import refuse_host
 from pipelines.settings import TikTok
@@ -45,7 +46,8 @@ QUOTA_TYPES = ("platform-feature-disabled", "not-enough-usage-to-run-paid-actor"
 class BoundedHttpClient(ImpitHttpClientAsync):
     """The client's own transport with a cap on decoded bytes, a deadline for the whole body, and no redirects.
 
-    ``requests``, ``bytes_read`` and the last ``retry_after`` header are there to be read.
+    ``requests``, ``bytes_read``, the last ``retry_after`` header and what the last answer is called (``request_id``, of the
+    request sent at ``asked_at``) are there to be read.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -54,6 +56,7 @@ class BoundedHttpClient(ImpitHttpClientAsync):
         self.requests = 0
         self.bytes_read = 0
         self.retry_after: str | None = None
+        self.request_id, self.asked_at = "", 0.0
 
     async def send_request(
         self,
@@ -69,10 +72,12 @@ class BoundedHttpClient(ImpitHttpClientAsync):
         seconds = timeout or LONG_POLL_SECONDS
         await asyncio.to_thread(refuse_host, url)
         self.requests += 1
+        self.request_id, self.asked_at = "", time.monotonic()
         async with asyncio.timeout(seconds):
             response = await self._transport.request(
                 method=method, url=url, headers=headers, content=content, timeout=seconds, stream=True
             )
+            self.request_id = request_id({k.lower(): v for k, v in response.headers.items()})
             body = await self._read(response)
         self.retry_after = response.headers.get("retry-after")
         # the body is decoded already: its old framing must not be read again
@@ -114,6 +119,11 @@ class Apify:
     def bytes_read(self) -> int:
         """Decoded bytes received so far."""
         return sum(transport.bytes_read for transport in self._transports)
+
+    @property
+    def request_id(self) -> str:
+        """Apify's name for its answer to the last request; empty where it gave none."""
+        return max(self._transports, key=lambda transport: transport.asked_at).request_id
 
     async def start(self, run_input: dict[str, Any]) -> Any:
         """Start the actor under all three budget guards; the run as Apify describes it, usually not finished."""

@@ -35,7 +35,7 @@ from pipelines.errors import (
 from pipelines.ingest.apart import parsed
 from pipelines.ingest.clean import clean_time, items_frame, read_time
 from pipelines.ingest.feeds import covered_from, none_read
-from pipelines.ingest.guard import place
+from pipelines.ingest.guard import answered, place, request_id
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
 from pipelines.model import FeedReport, FetchResult, Outcome
@@ -58,6 +58,8 @@ class _Read:
     bytes_read: int = 0
     requests: int = 0
     error: SourceError | None = None
+    status: int | None = None
+    request_id: str = ""
 
 
 class TradesSource:
@@ -99,6 +101,8 @@ class TradesSource:
             bytes_read=sum(read.bytes_read for read in reads),
             requests=sum(read.requests for read in reads),
             feeds=tuple(read.report for read in reads),
+            http_status=next((read.status for read in reads if not read.error), None),
+            request_id=next((read.request_id for read in reads if read.request_id), ""),
         )
 
     async def _feed(self, url: str, now: datetime) -> _Read:
@@ -108,7 +112,7 @@ class TradesSource:
         except SourceError as error:
             outcome = Outcome.THROTTLED if isinstance(error, RateLimitedError) else Outcome.FAILED
             report = FeedReport(name, outcome, detail=error.message)
-            return _Read(report, requests=1, bytes_read=error.bytes_read, error=error)
+            return _Read(report, requests=1, bytes_read=error.bytes_read, error=error, request_id=error.request_id)
 
     async def _read(self, url: str, name: str, now: datetime) -> _Read:
         key = f"{SOURCE}:{url}"
@@ -127,9 +131,13 @@ class TradesSource:
         )
         if reply.not_modified:
             report = FeedReport(name, Outcome.NOT_MODIFIED, detail="unchanged")
-            return _Read(report, oldest=read_time(kept.get("oldest")), requests=reply.requests)
+            return _Read(
+                report, oldest=read_time(kept.get("oldest")), requests=reply.requests, status=reply.status,
+                request_id=request_id(reply.headers),
+            )  # fmt: skip
         left = max(self._settings.timeout_seconds - (time.monotonic() - started), 1.0)
-        read = await self._parse(reply, name, now, left)
+        with answered(reply.status, reply.headers, len(reply.body)):
+            read = await self._parse(reply, name, now, left)
         validators = {"etag": reply.headers.get("etag"), "last_modified": reply.headers.get("last-modified")}
         oldest = read.oldest.isoformat() if read.oldest else None
         self._state.put(key, {**validators, "full_at": now.isoformat(), "oldest": oldest})
@@ -155,7 +163,10 @@ class TradesSource:
         times = [moment for row in rows if (moment := clean_time(row["published_at"], now)[0])]
         rows = rows[: self._settings.max_items]
         report = FeedReport(name, Outcome.OK if rows else Outcome.EMPTY, len(rows))
-        return _Read(report, rows, min(times, default=None), cut, len(reply.body), reply.requests)
+        return _Read(
+            report, rows, min(times, default=None), cut, len(reply.body), reply.requests, status=reply.status,
+            request_id=request_id(reply.headers),
+        )  # fmt: skip
 
 
 def parse_feed(body: bytes, content_type: str, url: str, name: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from defusedxml.ElementTree import fromstring
 from pipelines.errors import FieldsMissingError, ShapeChangedError, TransientError
 from pipelines.ingest.amounts import amount
 from pipelines.ingest.clean import clean_url, items_frame
-from pipelines.ingest.guard import request_id
+from pipelines.ingest.guard import answered, request_id
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
 from pipelines.model import ITEMS, FeedReport, FetchResult, Outcome, conform
@@ -78,7 +78,8 @@ class TrendsSource:
         if reply.not_modified:
             again = before.with_columns(pl.lit(now, dtype=ITEMS["poll_at"]).alias("poll_at"))
             return self._result(now, reply, Outcome.NOT_MODIFIED, again, 0, "unchanged")
-        return self._read(now, reply, had_traffic=bool(before["engagement"].count()))
+        with answered(reply.status, reply.headers, len(reply.body)):
+            return self._read(now, reply, had_traffic=bool(before["engagement"].count()))
 
     def _read(self, now: datetime, reply: Reply, *, had_traffic: bool) -> FetchResult:
         elements = _items(reply.body)
