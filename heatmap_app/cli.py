@@ -18,6 +18,7 @@ from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
 from heatmap_app.cli_users import users
 from heatmap_app.logs import configure
+from heatmap_app.memory import limit_arenas
 from pipelines.alert.urllib_guard import guard_urllib
 from pipelines.errors import HeatmapError
 
@@ -40,6 +41,7 @@ app.add_typer(users, name="users")
 
 def main() -> None:
     """Run the command line; an expected error is one line on stderr and exit status 1."""
+    limit_arenas()
     configure()
     guard_urllib()
     try:

@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 import structlog
 
+from heatmap_app.memory import limit_arenas
 from heatmap_app.remembered import Remembered
 from pipelines.affect import make_names, make_sentiment
 from pipelines.alert.deliver import Deliverer, Pace
@@ -157,6 +158,7 @@ def rss_mb() -> float:
 
 async def main() -> None:
     """Answer until the input ends. Arguments: schema, seed, first moment of the stories, "stories" or "quiet"."""
+    limit_arenas()
     schema, seed, start, kind = sys.argv[1:5]
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints
