@@ -19,6 +19,7 @@ import polars as pl
 from bokeh.models import HoverTool
 from bokeh.palettes import Inferno256
 
+from heatmap_app.themes import INKS, Shade
 from pipelines.model import UTC_TIME
 from pipelines.view import HeatView
 
@@ -28,7 +29,6 @@ COLOURS: tuple[Colour, ...] = get_args(Colour)
 hv.extension("bokeh")
 
 ROWS = 20
-SURFACE, NO_DATA, HATCH = "#151A21", "#1C232C", "#536270"
 
 CELLS = pl.Schema(
     {
@@ -119,11 +119,11 @@ def row_factors(view: HeatView) -> list[str]:
 
 
 HOVER_CSS = """<style>
-:host { --tooltip-color: #1C232C; --tooltip-border: #3A4653; --tooltip-text: #E9EEF3; border-radius: 6px; opacity: 1;
-  padding: 8px 10px; font: 13px/1.4 "Inter Variable", system-ui, sans-serif; font-feature-settings: "tnum";
+:host { --tooltip-color: var(--raised); --tooltip-border: var(--line-strong); --tooltip-text: var(--text);
+  border-radius: 6px; opacity: 1; padding: 8px 10px; font: 13px/1.4 var(--sans); font-feature-settings: "tnum";
   max-width: 280px; }
-strong, span, em { display: block; } strong { overflow-wrap: anywhere; } span, dt { color: #A3B0BD; }
-em { color: #FFB74D; font-style: normal; } em:empty { display: none; }
+strong, span, em { display: block; } strong { overflow-wrap: anywhere; } span, dt { color: var(--second); }
+em { color: var(--warn); font-style: normal; } em:empty { display: none; }
 dl { display: grid; grid-template-columns: auto auto; gap: 0 16px; margin: 6px 0 0; }
 dd { margin: 0; text-align: right; }
 .bk-tooltip-content > div:not(:first-child) { display: none; }
@@ -156,8 +156,10 @@ def weak_hook(method: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 class LiveHeatMap:
     """One session's heatmap: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
 
-    def __init__(self, hour_text: Callable[[datetime], str], on_tap: Callable[[str, datetime], None]) -> None:
-        self.hour_text, self._on_tap = hour_text, on_tap
+    def __init__(
+        self, hour_text: Callable[[datetime], str], on_tap: Callable[[str, datetime], None], shade: Shade = "dark"
+    ) -> None:
+        self.hour_text, self._on_tap, self._shade = hour_text, on_tap, shade
         self._handles: dict[str, Any] = {}
         self._factors: tuple[list[str], list[str]] = ([], [])
         self._columns: dict[str, Any] = {}
@@ -177,18 +179,26 @@ class LiveHeatMap:
         if self._handles:
             self._patch()
 
+    def paint(self, shade: Shade) -> None:
+        """Draw in the colours of ``shade`` from now on."""
+        self._shade = shade
+        if self._handles:
+            self._patch()
+
     def release(self) -> None:
         """Let go of the figure and the stream."""
         self._tap.clear()
         self._handles = {}
 
     def _element(self) -> Any:
+        inks = INKS[self._shade]
         placeholder = hv.HeatMap((["-"], ["-"], np.array([[0.0]])), ["hour", "row"], ["value"])
         hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", show_arrow=False)
         return placeholder.opts(
             optimize_gridded=False, responsive=True, invert_yaxis=True, xaxis=None, yaxis=None, toolbar=None,
-            default_tools=[], tools=[hover], show_frame=False, bgcolor=SURFACE, border=0, cmap=list(_RAMP),
-            clipping_colors={"NaN": NO_DATA}, line_color=SURFACE, line_alpha=1, line_width=2, hooks=[weak_hook(self._adopt)],
+            default_tools=[], tools=[hover], show_frame=False, bgcolor=inks.surface, border=0, cmap=list(_RAMP),
+            clipping_colors={"NaN": inks.gap}, line_color=inks.surface, line_alpha=1, line_width=2,
+            hooks=[weak_hook(self._adopt)],
         )  # fmt: skip
 
     def _adopt(self, plot: Any, _element: Any) -> None:
@@ -204,7 +214,7 @@ class LiveHeatMap:
             name="heatmap",
         )
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
-        glyph.update(hatch_pattern="hatch", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
+        glyph.update(hatch_pattern="hatch", hatch_scale=9, hatch_weight=1)
         renderer = plot.handles["glyph_renderer"]
         renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = None
         self._patch()
@@ -214,9 +224,11 @@ class LiveHeatMap:
         self._handles["x_range"].factors = hours
         self._handles["y_range"].factors = rows[::-1]  # Bokeh counts categories upwards
         self._handles["cds"].data = self._columns
-        mapper = self._handles["color_mapper"]
-        if (mapper.low, mapper.high, len(mapper.palette)) != (scale.low, scale.high, len(scale.palette)):
-            mapper.update(palette=list(scale.palette), low=scale.low, high=scale.high)
+        mapper, colours, inks = self._handles["color_mapper"], palette(scale, self._shade), INKS[self._shade]
+        if (mapper.low, mapper.high, tuple(mapper.palette)) != (scale.low, scale.high, colours):
+            mapper.update(palette=list(colours), low=scale.low, high=scale.high)
+        mapper.nan_color = inks.gap
+        self._handles["glyph"].update(line_color=inks.surface, hatch_color=inks.hatch)
 
     def _tapped(self, x: Any = None, y: Any = None) -> None:
         hours, rows = self._factors
@@ -233,9 +245,15 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value).replace("-", "−")
 
 
-def legend_gradient(scale: Scale, stops: int = 12) -> Sequence[str]:
+def palette(scale: Scale, shade: Shade) -> tuple[str, ...]:
+    """The colours from low to high: quiet is near the page's own ground, hot stands out, so light pages reverse it."""
+    return scale.palette if shade == "dark" else scale.palette[::-1]
+
+
+def legend_gradient(scale: Scale, stops: int = 12, shade: Shade = "dark") -> Sequence[str]:
     """``stops`` colours from low to high, for a colour bar drawn by the page."""
-    last = len(scale.palette) - 1
+    colours = palette(scale, shade)
+    last = len(colours) - 1
     if last < stops:
-        return scale.palette
-    return [scale.palette[round(at * last / (stops - 1))] for at in range(stops)]
+        return colours
+    return [colours[round(at * last / (stops - 1))] for at in range(stops)]

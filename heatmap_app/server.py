@@ -135,7 +135,8 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
         extra_websocket_origins=door.place.websocket_origins(), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
-        include_headers=["host"], include_cookies=["et_zone"],  # a page carries them in its token: no secrets in there
+        include_headers=["host"], # a page carries them in its token: no secrets in there
+        include_cookies=["et_zone", "et_theme"],
     )  # fmt: skip
     app.add_middleware(Gate, door=door)
     return app

@@ -9,18 +9,17 @@ from typing import Any
 import holoviews as hv
 import panel as pn
 import polars as pl
-from bokeh.models import DatetimeTickFormatter, HoverTool
+from bokeh.models import CategoricalColorMapper, DatetimeTickFormatter, HoverTool
 
 from heatmap_app.pages.words import Times, plain, platform
-from heatmap_app.plots import HATCH, HOVER_CSS, NO_DATA, SURFACE, weak_hook
+from heatmap_app.plots import HOVER_CSS, weak_hook
+from heatmap_app.themes import INKS, Shade
 from pipelines.model import SOURCES, UTC_TIME
 from pipelines.view import EntityView, PlatformScore, TimelinePoint
 
 LANE_PX, AXIS_PX = 42, 24
 LANE_FILL = 0.84
 """The share of a lane its highest bar takes."""
-
-COLOURS = {"reddit": "#FF8A5B", "trends": "#7FB2FF", "tiktok": "#5FD6C4", "trades": "#C9A7F5"}
 
 POINTS = pl.Schema(
     {"source": pl.String(), "hour": UTC_TIME, "volume": pl.Float64(), "mentions": pl.Int64(), "lane": pl.Int32()}
@@ -49,8 +48,9 @@ def points(timeline: Sequence[TimelinePoint]) -> pl.DataFrame:
 class LiveTimeline:
     """The timeline of one session: ``pane`` to place, :meth:`show` to change in place."""
 
-    def __init__(self, times: Times) -> None:
-        self.times = times
+    def __init__(self, times: Times, shade: Shade = "dark") -> None:
+        self.times, self._shade = times, shade
+        self._layers: dict[str, Any] = {}
         self._figure: Any = None
         self._sources: dict[str, Any] = {}
         self._data: dict[str, dict[str, Any]] = {"gaps": _rects(), "usual": _rects(), "bars": _rects()}
@@ -80,9 +80,15 @@ class LiveTimeline:
             self._patch()
         return {source: _lane_words(frame, source) for source in SOURCES}
 
+    def paint(self, shade: Shade) -> None:
+        """Draw in the colours of ``shade`` from now on."""
+        self._shade = shade
+        if self._figure is not None:
+            self._ink()
+
     def release(self) -> None:
         """Let go of the figure."""
-        self._figure, self._sources = None, {}
+        self._figure, self._sources, self._layers = None, {}, {}
 
     def _element(self) -> Any:
         start = datetime(2000, 1, 1)  # noqa: DTZ001 -- local wall time, as the axis shows it
@@ -90,31 +96,36 @@ class LiveTimeline:
         dims = ["what", "when", "note"]
         hover = HoverTool(tooltips=HOVER, point_policy="follow_mouse", attachment="above", show_arrow=False)
         gaps = hv.Rectangles(seed, vdims=dims).opts(
-            color=NO_DATA, line_alpha=0, tools=[hover], hooks=[weak_hook(self._keep_gaps)]
+            color=INKS["dark"].gap, line_alpha=0, tools=[hover], hooks=[weak_hook(self._keep_gaps)]
         )
-        usual = hv.Rectangles(seed, vdims=dims).opts(color="#566472", line_alpha=0, hooks=[weak_hook(self._keep_usual)])
+        usual = hv.Rectangles(seed, vdims=dims).opts(
+            color=INKS["dark"].usual, line_alpha=0, hooks=[weak_hook(self._keep_usual)]
+        )
         bars = hv.Rectangles(seed, vdims=dims).opts(line_alpha=0, tools=[hover], hooks=[weak_hook(self._keep_bars)])
         return hv.Overlay([gaps, usual, bars]).opts(
             responsive=True, height=LANE_PX * len(SOURCES) + AXIS_PX, yaxis=None, xlabel="", toolbar=None,
             default_tools=[],
-            show_frame=False, bgcolor=SURFACE, border=0, show_legend=False, ylim=(0, len(SOURCES)),
+            show_frame=False, border=0, show_legend=False, ylim=(0, len(SOURCES)),
             hooks=[weak_hook(self._finish)],
         )  # fmt: skip
 
     def _keep_gaps(self, plot: Any, _element: Any) -> None:
         self._keep("gaps", plot)
-        plot.handles["glyph"].update(hatch_pattern="/", hatch_color=HATCH, hatch_scale=9, hatch_weight=1)
+        plot.handles["glyph"].update(hatch_pattern="/", hatch_scale=9, hatch_weight=1)
 
     def _keep_usual(self, plot: Any, _element: Any) -> None:
         self._keep("usual", plot)
 
     def _keep_bars(self, plot: Any, _element: Any) -> None:
         self._keep("bars", plot)
-        plot.handles["glyph"].update(fill_color="fill")
+        # the colour of a source is a matter of the theme, not of the data
+        mapper = CategoricalColorMapper(factors=list(SOURCES), palette=["#000000"] * len(SOURCES))
+        plot.handles["glyph"].update(fill_color={"field": "fill", "transform": mapper})
+        self._layers["mapper"] = mapper
 
     def _keep(self, name: str, plot: Any) -> None:
         """Plot hooks: keep the data source HoloViews made for this layer."""
-        self._sources[name] = plot.handles["cds"]
+        self._sources[name], self._layers[name] = plot.handles["cds"], plot.handles["glyph"]
         renderer = plot.handles["glyph_renderer"]
         renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = renderer.hover_glyph = None
 
@@ -125,22 +136,33 @@ class LiveTimeline:
             output_backend="canvas",
             min_border_bottom=AXIS_PX,
             outline_line_color=None,
-            border_fill_color=SURFACE,
+            border_fill_alpha=0,
+            background_fill_alpha=0,
             name="timeline",
         )
-        figure.xgrid.grid_line_color, figure.ygrid.grid_line_color = None, "#2A333E"
+        figure.xgrid.grid_line_color = None
         figure.ygrid.ticker = list(range(1, len(SOURCES)))
         axis = figure.xaxis[0]
         axis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%a %d", hourmin="%H:%M")
         axis.update(
-            axis_line_color="#2A333E", major_tick_line_color="#2A333E", minor_tick_line_color=None, major_tick_in=0,
-            major_tick_out=3, major_label_standoff=4, major_label_text_color="#A3B0BD",
+            minor_tick_line_color=None, major_tick_in=0,
+            major_tick_out=3, major_label_standoff=4,
             major_label_text_font_size="11px",
             major_label_text_font="Inter Variable, system-ui, sans-serif",
         )  # fmt: skip
         axis.ticker.desired_num_ticks = 6
         self._figure = figure
+        self._ink()
         self._patch()
+
+    def _ink(self) -> None:
+        """The colours of the present shade."""
+        inks, axis = INKS[self._shade], self._figure.xaxis[0]
+        self._layers["gaps"].update(fill_color=inks.gap, hatch_color=inks.hatch)
+        self._layers["usual"].update(fill_color=inks.usual)
+        self._layers["mapper"].palette = [inks.sources[source] for source in SOURCES]
+        self._figure.ygrid.grid_line_color = inks.line
+        axis.update(axis_line_color=inks.line, major_tick_line_color=inks.line, major_label_text_color=inks.words)
 
     def _patch(self) -> None:
         for name, source in self._sources.items():
@@ -173,7 +195,7 @@ class LiveTimeline:
                 platform(source),
                 when,
                 "nobody looked",
-                NO_DATA,
+                "",
             )
         return columns
 
@@ -193,7 +215,7 @@ class LiveTimeline:
                 words,
                 self.times.hour(hour),
                 count,
-                COLOURS[source],
+                source,
             )
         return columns
 

@@ -86,6 +86,7 @@
   // ---- the wire --------------------------------------------------------------------------------------------------
   ET.connect = function (out, events) {
     outbox = events;
+    emit("theme", ET.shade());
     emit("hello", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
     const waiting = queue;
     queue = [];
@@ -250,6 +251,7 @@
     clearTimeout(typing);
     typing = setTimeout(() => emit("search", event.target.value), 150);
   });
+  document.addEventListener("et-theme", (event) => emit("theme", event.detail));
   window.addEventListener("popstate", () => emit("navigate", location.search));
 
   document.addEventListener("keydown", (event) => {

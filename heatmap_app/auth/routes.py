@@ -17,6 +17,7 @@ from heatmap_app.auth.passwords import MAX_LENGTH, check
 from heatmap_app.auth.rules import local_path
 from heatmap_app.auth.throttle import Throttle
 from heatmap_app.problems import problem
+from heatmap_app.themes import COOKIE, theme_of
 from heatmap_app.users import User
 from heatmap_app.web.render import environment
 from pipelines.settings import Settings
@@ -160,9 +161,10 @@ class SignIn:
         answer.headers["Retry-After"] = str(seconds)
         return answer
 
-    def _page(self, _request: Request, target: str, status: int = 200, **values: Any) -> Response:
+    def _page(self, request: Request, target: str, status: int = 200, **values: Any) -> Response:
         html = environment().get_template("login.html").render(
-            {"method": self.door.method, "target": target, "said": "", "name": "", "leaving": "", **values}
+            {"theme": theme_of(request.cookies.get(COOKIE)), "method": self.door.method, "target": target, "said": "",
+             "name": "", "leaving": "", **values}
         )  # fmt: skip
         return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 

@@ -8,6 +8,7 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.state import DOMAINS, ViewState
 from heatmap_app.pages.words import PLATFORM_LETTERS, PLATFORM_NAMES, Times, plain, platform, signed
 from heatmap_app.plots import COLOURS, SCALES, Colour, legend_gradient
+from heatmap_app.themes import Shade
 from pipelines.settings import Settings
 from pipelines.view import HeatItem, HeatView
 
@@ -59,12 +60,12 @@ def hours(view: HeatView, times: Times) -> Html:
     return join(marks)
 
 
-def legend(colour: Colour, view: HeatView, state: ViewState) -> Html:
+def legend(colour: Colour, view: HeatView, state: ViewState, shade: Shade = "dark") -> Html:
     """The colour bar with its numbers, the mark of the gate, what a hatched cell means, which domains."""
     scale = SCALES[colour]
     return join(
         tag("span", scale.label, class_="scale-name"),
-        _bar(colour),
+        _bar(colour, shade),
         tag("span", tag("i", class_="swatch-none"), "no data", class_="none"),
         _domain_choice(state),
         tag("span", "Rows: 20 highest by HEAT. Columns: the last 24 h.", class_="about")
@@ -130,9 +131,9 @@ def _far_from_end(start: datetime, view: HeatView) -> bool:
     return view.hours[-1] - start >= timedelta(hours=2)
 
 
-def _bar(colour: Colour) -> Html:
+def _bar(colour: Colour, shade: Shade) -> Html:
     scale = SCALES[colour]
-    colours = list(scale.palette) if len(scale.palette) <= 4 else list(legend_gradient(scale, 48))
+    colours = legend_gradient(scale, 48, shade)
     wide = 240 / len(colours)
     boxes = [
         tag("rect", x=f"{at * wide:.2f}", y=0, width=f"{wide + 0.3:.2f}", height=10, fill=fill)

@@ -14,12 +14,14 @@ from panel.io.resources import _env
 
 from heatmap_app.auth.headers import mark
 from heatmap_app.escape import Html
+from heatmap_app.themes import Theme
 from pipelines.settings import ROOT
 
 STATIC_DIR = ROOT / "assets" / "static"
 """To be served at :data:`STATIC_PATH` (see :func:`static_dirs`)."""
 
 STATIC_PATH = "/assets"
+SYSTEM = Theme()
 TEMPLATE = ROOT / "assets" / "templates" / "dashboard.html"
 
 
@@ -44,12 +46,13 @@ def lean(scripts: str) -> str:
     return mark(_UNUSED_SCRIPTS.sub("", scripts))
 
 
-def page(panes: Mapping[str, Any], regions: Mapping[str, Html], **variables: Any) -> pn.Template:
+def page(panes: Mapping[str, Any], regions: Mapping[str, Html], theme: Theme = SYSTEM, **variables: Any) -> pn.Template:
     """The dashboard's template with ``panes`` as roots and ``regions`` as its first HTML (already escaped)."""
     template = pn.Template(_source(TEMPLATE))
     for name, pane in panes.items():
         template.add_panel(name, pane)
     template.add_variable("regions", dict(regions))
+    template.add_variable("theme", theme)
     template.add_variable("asset", asset)
     template.add_variable("lean", lean)
     for name, value in variables.items():

@@ -16,6 +16,7 @@ from heatmap_app.escape import escape, safe_url
 from heatmap_app.pages.shell import asset
 from heatmap_app.pages.words import Times
 from heatmap_app.reader import StoreReader
+from heatmap_app.themes import COOKIE, theme_of
 from heatmap_app.users import user_of
 from heatmap_app.web.strip import strip_of
 from pipelines.settings import ROOT
@@ -58,7 +59,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     zone = zone_of(request)
     reader = getattr(request.app.state, "reader", None)
     html = environment().get_template(template).render(
-        user=user_of(request), path=request.url.path, mode=getattr(reader, "mode", ""), at=lambda t: local(t, zone),
+        user=user_of(request), theme=theme_of(request.cookies.get(COOKIE)), path=request.url.path,
+        mode=getattr(reader, "mode", ""), at=lambda t: local(t, zone),
         zone_name=str(zone), strip=strip_of(reader, Times(zone)) if isinstance(reader, StoreReader) else [], **values,
     )  # fmt: skip
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})

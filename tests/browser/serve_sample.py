@@ -43,6 +43,7 @@ class SampleServer:
             {"/": dashboard_app(site)},
             app=self.app,
             static_dirs=static_dirs(),
+            include_cookies=["et_zone", "et_theme"],
             unused_session_lifetime_milliseconds=unused_ms,
             check_unused_sessions_milliseconds=200,
         )
