@@ -6,7 +6,7 @@ Scoring is pure: no clock, no network, no files, no environment; it imports noth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, cast, get_args
 
@@ -14,9 +14,11 @@ import polars as pl
 
 from pipelines.errors import SettingsError
 from pipelines.model import PLATFORMS, UTC_TIME, SourceKind
+from pipelines.score_parameters import Parameters
 from pipelines.settings import Settings, Source
+from pipelines.settings_methods import Method as MethodName
 
-Method = Literal["robust", "plain", "seasonal"]
+Method = MethodName
 Combine = Literal["stouffer", "max", "mean"]
 
 
@@ -48,6 +50,7 @@ class Scoring:
     discovery_velocity: float
     kinds: Mapping[str, SourceKind]
     noise_units: Mapping[str, float]
+    parameters: Parameters = field(default_factory=Parameters)
 
     @classmethod
     def from_settings(cls, settings: Settings, method: str | None = None, combine: str | None = None) -> Scoring:
@@ -79,6 +82,7 @@ class Scoring:
             discovery_velocity=settings.discovery.min_velocity,
             kinds={name: source.kind for name, source in sources.items()},
             noise_units={name: source.noise_unit for name, source in sources.items()},
+            parameters=Parameters.from_section(settings.methods.model_dump()),
         )
 
     def with_(self, *, method: Method | None = None, combine: Combine | None = None) -> Scoring:

@@ -1,4 +1,4 @@
-"""From hourly volumes to z: windows, baseline, coverage and the three methods (SCORING 2).
+"""From hourly volumes to z: windows, baseline and coverage, handed to a method of ``score_methods`` (SCORING 2).
 
 A *grid* has one row an hour, the row ``g`` holding what falls into ``(t_g - 1h, t_g]``, where the ``t_g`` are one hour
 apart and share their minutes with T; columns are entities. Windows are sums of ``window_hours`` rows.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.model import PLATFORMS
+from pipelines.score_methods import Look, method_named
 from pipelines.score_model import Scoring
 from pipelines.score_rows import Floats, Ints
 from pipelines.score_scratch import ORDINARY, Scratch
@@ -20,9 +22,6 @@ Flags = NDArray[np.bool_]
 
 SEEN = 0.5
 """A mention weighs at least 1, so a volume above this has one and a volume below has none, whatever the rounding."""
-
-_CLOSE = 1e-9
-"""Volumes that differ by no more than this part are the same; only ``plain`` could tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,11 @@ class Volumes:
         """The windows of ``length`` hours that end ``end`` hours before each time; ``sums`` are sums of ``length``."""
         part = self.windows_at(sums, end, length)
         return part if self.passing is None else part + self.passing.within(end, length, part.shape)
+
+    def current(self, length: int) -> Floats:
+        """The window of ``length`` hours that ends at each time."""
+        x = self.window(sliding_sums(self.grid, length), 0, length)
+        return x if self.extra is None else x + self.extra
 
     def windows_at(self, sums: Floats, end: int, length: int) -> Floats:
         """The rows of ``sums`` over ``length`` hours that end ``end`` hours before each time."""
@@ -135,10 +139,11 @@ def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scori
     if factor is not None:
         values = [value * part for value, part in zip(values, factor, strict=True)]
     used = np.ones(len(values)) if factor is None else (factor > 0).astype(np.float64)
-    mu, s = _mean_and_deviation(values, used, scoring.min_windows, np.zeros_like(x))
+    look = Look(x, values, used, scoring.window_ends, lambda last: np.sum(grid[hours - last :], axis=0), unit)
+    rated = method_named(scoring.method).rate(look, scoring)
     present = np.sum(grid[hours - scoring.trailing_hours :], axis=0) > SEEN
-    z = np.where(present, _z(x, mu, s, unit, scoring), 0.0)
-    return Velocity(z, x, mu, s, np.full(len(x), int(used.sum())), present, tuple(values))
+    z = np.where(present, rated.z, 0.0)
+    return Velocity(z, x, rated.mu, rated.s, np.full(len(x), int(used.sum())), present, tuple(values))
 
 
 def velocity_over(
@@ -161,25 +166,26 @@ def velocity_over(
     if volumes.extra is not None:
         x = x + volumes.extra
     present = np.add(older, x, out=z) > SEEN
-    if steady and scoring.method == "robust":
+    method = method_named(scoring.method)
+    if steady and method.steady:
         _steady_z(volumes, sums, older, x, unit, scoring, scratch, z)
     else:
-        mu, s = _baseline(volumes, sums, factor, scoring)
-        np.multiply(_z(x, mu, s, unit, scoring), present, out=z)
+        rated = method.rate(_look(volumes, sums, x, factor, unit, scoring), scoring)
+        np.multiply(rated.z, present, out=z)
     seen = x > SEEN
     scratch.release(mark)
     return Pace(z, seen, present)
 
 
-def _baseline(volumes: Volumes, sums: Floats, factor: Floats | None, scoring: Scoring) -> tuple[Floats, Floats]:
-    """Mean and deviation window by window."""
+def _look(volumes: Volumes, sums: Floats, x: Floats, factor: Floats | None, unit: float, scoring: Scoring) -> Look:
+    """What the method may see of ``volumes``; ``sums`` are its windows, ``x`` the current ones."""
     values = [volumes.window(sums, end, scoring.window_hours) for end in scoring.window_ends]
     if factor is None:
         factor = np.ones((1, len(values)))
     else:
         values = [value * factor[:, [k]] for k, value in enumerate(values)]
-    nothing = np.zeros((volumes.times, volumes.grid.shape[1]))
-    return _mean_and_deviation(values, (factor > 0).T[:, :, None].astype(np.float64), scoring.min_windows, nothing)
+    used = (factor > 0).T[:, :, None].astype(np.float64)
+    return Look(x, values, used, scoring.window_ends, volumes.current, unit)
 
 
 def _steady_z(
@@ -215,35 +221,10 @@ def _steady_z(
     np.clip(z, -scoring.cap, scoring.cap, out=z)
 
 
-def _mean_and_deviation(
-    values: Sequence[Floats], used: Floats, min_windows: int, nothing: Floats
-) -> tuple[Floats, Floats]:
-    """Mean and sample deviation over the used windows, in two passes; dropped windows are zeros that weigh nothing.
-
-    ``used`` is 1 or 0 for each window, with further axes to fit the values; ``nothing`` is zeros of their shape.
-    """
-    windows = np.sum(used, axis=0)
-    mu = sum(values, start=nothing) / np.maximum(windows, 1.0)
-    squares = nothing.copy()
-    for value, counts in zip(values, used, strict=True):
-        squares += counts * (value - mu) ** 2
-    s = np.sqrt(squares / np.maximum(windows - 1.0, 1.0))
-    return mu, np.where(windows >= min_windows, s, 0.0)
-
-
-def _z(x: Floats, mu: Floats, s: Floats, unit: float, scoring: Scoring) -> Floats:
-    cap = scoring.cap
-    if scoring.method != "plain":
-        return np.clip((x - mu) / np.sqrt(s * s + unit * mu + unit * unit), -cap, cap)
-    flat = s <= _CLOSE * (1.0 + np.abs(mu))
-    z = np.clip((x - mu) / np.where(flat, 1.0, s), -cap, cap)
-    return np.where(flat, np.where(x <= mu + _CLOSE * (1.0 + np.abs(mu)), 0.0, cap), z)
-
-
 def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring, scratch: Scratch = ORDINARY) -> Floats:
     """One velocity from the platforms that have the entity; 0 where none has. Absent platforms have z = 0.
 
-    It lies in ``scratch``.
+    ``z`` and ``present`` have one entry a platform, in their order. It lies in ``scratch``.
     """
     shape = z[0].shape
     total = scratch.take(*shape)
@@ -252,7 +233,9 @@ def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring, sc
     platforms[...] = present[0]
     for here in present[1:]:
         platforms += here
-    if scoring.combine == "max":
+    if scoring.method == "weighted":
+        total[...] = _weighted(z, present, scoring)
+    elif scoring.combine == "max":
         highest = np.max([np.where(here, part, -np.inf) for part, here in zip(z, present, strict=True)], axis=0)
         total[...] = np.where(platforms > 0, highest, 0.0)
     else:
@@ -263,3 +246,11 @@ def combined(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring, sc
         total /= np.sqrt(platforms, out=platforms) if scoring.combine == "stouffer" else platforms
     scratch.release(mark)
     return np.clip(total, -scoring.cap, scoring.cap, out=total)
+
+
+def _weighted(z: Sequence[Floats], present: Sequence[Flags], scoring: Scoring) -> Floats:
+    """Stouffer's sum with weights: ``sum(w z) / sqrt(sum(w^2))`` over the platforms that have the entity."""
+    weights = [scoring.parameters.weights[name] for name in PLATFORMS]
+    top = sum((w * part for w, part in zip(weights, z, strict=True)), start=np.zeros_like(z[0]))
+    squares = sum((w * w * here for w, here in zip(weights, present, strict=True)), start=np.zeros_like(z[0]))
+    return top / np.sqrt(np.where(squares > 0, squares, 1.0))

@@ -25,12 +25,13 @@ from pipelines.outgoing import fault_of
 from pipelines.section import Section
 from pipelines.settings_auth import AUTH_LISTS, Auth, Outgoing
 from pipelines.settings_kpis import Kpis
+from pipelines.settings_methods import Method, Methods
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: ``config/`` and ``assets/`` lie here."""
 
 CONFIG_DIR = ROOT / "config"
-LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS", *AUTH_LISTS)
+LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS", "HEATMAP_METHODS__MULTI_HOURS", *AUTH_LISTS)
 """Settings whose value is a JSON list."""
 
 CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
@@ -137,7 +138,7 @@ class Slack(Section):
 class Velocity(Section):
     """SCORING 2."""
 
-    method: Literal["robust", "plain", "seasonal"]
+    method: Method
     combine: Literal["stouffer", "max", "mean"]
     window_hours: int = Field(ge=1, le=48)
     baseline_windows: int = Field(ge=2, le=60)
@@ -240,6 +241,7 @@ class Settings(BaseSettings):
     slack: Slack
     writer: Writer
     velocity: Velocity
+    methods: Methods
     affect: Affect
     heat: Heat
     confidence: Confidence

@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SCREEN = {"panel", "bokeh", "holoviews", "fastapi", "starlette", "uvicorn", "slack_bolt"}
 STAGES = ("ingest", "normalize", "discover", "score", "affect", "alert", "store")
-FOUNDATION = {"model", "errors", "clock", "settings", "view", "outgoing", "section", "settings_auth", "settings_kpis"}
+FOUNDATION = {
+    "model",
+    "errors",
+    "clock",
+    "settings",
+    "view",
+    "outgoing",
+    "section",
+    "settings_auth",
+    "settings_kpis",
+    "settings_methods",
+}
 JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest"}
 
 
