@@ -34,30 +34,39 @@ class StoreReader:
     names_changed: Callable[[], None] = lambda: None
 
     def heat(self, filters: Filters) -> HeatView:
-        """The board at the latest scoring poll."""
-        return self._heat(filters, None)
+        """The board at the latest scoring poll, or at the one ``filters.at`` names."""
+        view = read.heat_view(
+            self.store, self.settings, limit=filters.limit, sort=filters.sort, min_velocity=filters.min_velocity,
+            min_spread=filters.min_spread, domains=filters.domains, platforms=filters.platforms, hours=filters.hours,
+            at=filters.at, now=self.clock.now(), mode=self.mode, poll_seconds=self.poll_seconds,
+        )  # fmt: skip
+        if filters.at is not None:
+            return view
+        return replace(view, delivery_problem=self.store.outbox_problem(SLACK, SystemClock().now() - DAY))
 
     def heat_at(self, filters: Filters, at: datetime) -> HeatView:
         """The board at the last scoring poll up to ``at``."""
-        return self._heat(filters, at)
+        return self.heat(replace(filters, at=at))
 
-    def _heat(self, filters: Filters, at: datetime | None) -> HeatView:
-        view = read.heat_view(
-            self.store, self.settings, limit=filters.limit, sort=filters.sort, min_velocity=filters.min_velocity,
-            min_spread=filters.min_spread, domains=filters.domains, at=at, now=self.clock.now(), mode=self.mode,
-            poll_seconds=self.poll_seconds,
-        )  # fmt: skip
-        return replace(view, delivery_problem=self.store.outbox_problem(SLACK, SystemClock().now() - DAY))
+    def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
+        """When the board was scored in ``since <= at <= until``, oldest first."""
+        return self.store.poll_times(since, until)
 
-    def entity(self, slug: str) -> EntityView | None:
-        """Everything about one entity; None when no such entity exists."""
-        return read.entity_view(self.store, self.settings, slug, self.clock.now())
+    def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
+        """Everything about one entity, or what was known ``at`` a past instant; None when no such entity exists."""
+        return read.entity_view(self.store, self.settings, slug, at or self.clock.now(), past=at is not None)
 
     def receipts(
-        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+        self,
+        slug: str,
+        source: str | None,
+        hour: datetime | None,
+        limit: int,
+        cursor: str | None,
+        at: datetime | None = None,
     ) -> ReceiptPage:
-        """Receipts newest first; an empty page for an unknown slug."""
-        return read.receipts(self.store, slug, source, hour, limit, cursor) or ReceiptPage(())
+        """Receipts newest first, with ``at`` those seen by then; an empty page for an unknown slug."""
+        return read.receipts(self.store, slug, source, hour, limit, cursor, at) or ReceiptPage(())
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         """Entities one of whose names contains ``text``, best first."""

@@ -16,7 +16,7 @@ from bokeh.models import ColumnDataSource, CustomJS
 
 log = structlog.get_logger(__name__)
 
-EVENT_BYTES = 4_000
+EVENT_BYTES = 16_000
 """Longest event taken from a browser."""
 
 

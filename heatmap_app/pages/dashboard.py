@@ -7,7 +7,7 @@ on the event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,48 +15,36 @@ import panel as pn
 import structlog
 from bokeh.document import Document
 
-from heatmap_app.board import Board
-from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, tag
-from heatmap_app.pages import acting, board_view, entity_panel, health_strip, receipts, shell
+from heatmap_app.pages import (
+    acting,
+    board_view,
+    correcting,
+    desk_events,
+    entity_panel,
+    health_strip,
+    receipts,
+    searching,
+    shell,
+)
 from heatmap_app.pages.bridge import Bridge
-from heatmap_app.pages.reader import Reader
+from heatmap_app.pages.site import Handler, Site
 from heatmap_app.pages.state import ViewState, change, from_query
 from heatmap_app.pages.words import Times, times
 from heatmap_app.plots import LiveHeatMap
+from heatmap_app.themes import COOKIE, Theme, shade_of, theme_of
 from heatmap_app.timeline import LiveTimeline
-from heatmap_app.users import DESK, User
-from pipelines.clock import Clock, SystemClock
-from pipelines.errors import InputError
-from pipelines.model import Domain
+from heatmap_app.users import User
+from pipelines.clock import SystemClock
 from pipelines.people import Activity
-from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatView, ReceiptPage
 
 log = structlog.get_logger(__name__)
 
 RECEIPTS_STEP, RECEIPTS_LIMIT = 25, 500
-SEARCH_LIMIT = 8
 ONLOOKER = User("", "nobody", "viewer")
+SYSTEM = Theme()
 NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
-    names the user who holds a session's page."""
-
-    board: Board
-    settings: Settings
-    clock: Clock
-    speed: float = 1.0
-    user_of: Callable[[str], User | None] = lambda _session: DESK
-    database: Callable[[], DatabaseState | None] = lambda: None
-
-    @property
-    def reader(self) -> Reader:
-        """The read model behind the board."""
-        return self.board.reader
 
 
 def dashboard_app(site: Site) -> Callable[[], pn.Template]:
@@ -67,7 +55,8 @@ def dashboard_app(site: Site) -> Callable[[], pn.Template]:
         if doc is None:
             raise RuntimeError("a page opens inside a session only")
         search = pn.state.location.search if pn.state.location else ""
-        return Dashboard(site, doc, from_query(search or ""), times(pn.state.cookies.get("et_zone"))).template()
+        theme = theme_of(pn.state.cookies.get(COOKIE))
+        return Dashboard(site, doc, from_query(search or ""), times(pn.state.cookies.get("et_zone")), theme).template()
 
     return open_page
 
@@ -75,19 +64,20 @@ def dashboard_app(site: Site) -> Callable[[], pn.Template]:
 class Dashboard:
     """One open page: a :class:`ViewState`, the figures, and the regions of markup around them."""
 
-    def __init__(self, site: Site, doc: Document, state: ViewState, times: Times) -> None:
+    def __init__(self, site: Site, doc: Document, state: ViewState, times: Times, theme: Theme = SYSTEM) -> None:
         self.site, self.state, self.times, self._doc = site, state, times, doc
+        self.theme = theme
         self._view, self._page = NOTHING_YET, ReceiptPage(())
         self._entity: EntityView | None = None
         self._did: Activity | None = None
         self._shown_receipts = RECEIPTS_STEP
         self._problem: str | None = None
         self._lanes: dict[str, str] = {}
-        self.map = LiveHeatMap(times.hour, self._tapped)
-        self.timeline = LiveTimeline(times)
+        self.map = LiveHeatMap(times.hour, self._tapped, theme.shade)
+        self.timeline = LiveTimeline(times, theme.shade)
         self.bridge = Bridge(doc, self.handle)
         self._read_all()
-        site.board.hub.subscribe(doc, self.refresh)
+        site.board.hub.subscribe(doc, self.follow)
         doc.on_session_destroyed(self._release)
 
     def template(self) -> pn.Template:
@@ -95,86 +85,83 @@ class Dashboard:
         regions = self._regions()
         self.bridge.painted(regions)
         panes = {"heatmap": self.map.pane, "timeline": self.timeline.pane}
-        return shell.page(panes, regions, panel=self._panel(), page_title=self._title(), zone=self.times.name)
+        return shell.page(
+            panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name
+        )
 
-    def refresh(self) -> None:
-        """Follow the board: called after each publication."""
+    def follow(self) -> None:
+        """The board was published anew."""
+        self.refresh()
+
+    def refresh(self, said: str | None = None) -> None:
+        """Read everything again and send what changed; ``said`` stands in the banner until the next read."""
         self._read_all()
+        self._problem = said or self._problem
         self._send()
 
     def handle(self, kind: str, event: Mapping[str, Any]) -> None:
         """Act on what the visitor did. Unknown kinds and impossible values change nothing."""
-        value = event.get("value")
-        match kind:
-            case "hello":
-                self._zone(value)
-            case "navigate":
-                self._move(from_query(str(value or "")))
-            case "colour" | "domain" | "velocity" | "spread":
-                self._move(change(self.state, kind, value))
-            case "show-all":
-                self._move(replace(self.state, velocity=False, spread=False, domain="all"))
-            case "open" | "close":
-                self._move(change(self.state, "entity", value if kind == "open" else None))
-            case "source" | "hour":
-                self._move(change(self.state, kind, value or None))
-            case "more":
-                self._shown_receipts = min(self._shown_receipts + RECEIPTS_STEP, RECEIPTS_LIMIT)
-                self._move(self.state)
-            case "set-domain":
-                self._correct(value)
-            case "search":
-                self._search(str(value or ""))
+        handler = EVENTS.get(kind)
+        if handler is not None:
+            handler(self, event.get("value"))
 
     def _tapped(self, slug: str, hour: datetime) -> None:
         """A tap reaches us through HoloViews without the document's lock: take it."""
         state = replace(change(self.state, "entity", slug), hour=hour)
-        self._doc.add_next_tick_callback(lambda: self._move(state))
+        self._doc.add_next_tick_callback(lambda: self.move(state))
 
-    def _move(self, state: ViewState) -> None:
+    def move(self, state: ViewState) -> None:
         """Go to ``state``: read what it needs, send what changed."""
         if (state.entity, state.source, state.hour) != (self.state.entity, self.state.source, self.state.hour):
             self._shown_receipts = RECEIPTS_STEP
         self.state = state
         self.refresh()
 
-    def _zone(self, name: object) -> None:
+    def zone(self, name: object) -> None:
         """The browser told its time zone."""
         if isinstance(name, str) and name != self.times.name:
             self.times = times(name)
             self.map.hour_text, self.timeline.times = self.times.hour, self.times
         self.refresh()
 
-    def _correct(self, domain: object) -> None:
-        if self._entity is None or domain not in tuple(Domain):
+    def paint(self, shade: object) -> None:
+        """The browser told what theme is seen: figures are drawn in it."""
+        seen = shade_of(shade)
+        if seen is None or seen == self.theme.shade:
             return
-        user = self._user()
-        if user is None or not user.may("editor"):
-            self._problem = "The domain was not changed: that needs the role editor."
-            self._send()
-            return
-        actor = "desk" if user == DESK else user.id
-        seen, said = self._entity.entity, None
-        try:
-            self.site.reader.set_domain(seen.id, str(domain), actor, str(seen.domain))
-        except InputError as error:
-            said = f"The domain was not changed: {error}."
-        except Exception:
-            log.exception("page: the domain was not changed")
-            said = "The domain was not changed: the database does not answer. Choose it again in a moment."
-        self._read_all()
-        self._problem = said or self._problem
+        self.theme = Theme(self.theme.choice, seen)
+        self.map.paint(seen)
+        self.timeline.paint(seen)
         self._send()
 
-    def _user(self) -> User | None:
+    def more(self) -> None:
+        """Show more receipts."""
+        self._shown_receipts = min(self._shown_receipts + RECEIPTS_STEP, RECEIPTS_LIMIT)
+        self.move(self.state)
+
+    def user(self) -> User | None:
         """Who holds this page now."""
         context = self._doc.session_context
         return self.site.user_of(str(context.id)) if context is not None else None
 
-    def _search(self, text: str) -> None:
-        text = text.strip()[:100]
-        found = self._guarded("Search did not answer", self.site.reader.search, text, SEARCH_LIMIT) if text else ()
-        self.bridge.send({"found": _found(found or (), text)})
+    def send(self, regions: Mapping[str, Html]) -> None:
+        """Send these regions where they differ from what the page shows."""
+        self.bridge.send(regions)
+
+    @property
+    def view(self) -> HeatView:
+        """The board shown."""
+        return self._view
+
+    @property
+    def entity(self) -> EntityView | None:
+        """The entity shown in the panel."""
+        return self._entity
+
+    @property
+    def now(self) -> datetime:
+        """The page's present: the clock's, or the poll looked back at."""
+        return self.site.clock.now()
 
     def _read_all(self) -> None:
         gates = self.site.settings.gates
@@ -189,12 +176,12 @@ class Dashboard:
             self._guarded("The name could not be read", self._read_entity, self.state.entity)
 
     def _read_entity(self, slug: str) -> None:
-        reader = self.site.reader
-        self._entity = reader.entity(slug)
+        reader, at = self.site.reader, self.state.at
+        self._entity = reader.entity(slug, at)
         if self._entity is None:
             return
         self._did = reader.activity(self._entity.alerts[0]["id"]) if self._entity.alerts else None
-        self._page = reader.receipts(slug, self.state.source, self.state.hour, self._shown_receipts, None)
+        self._page = reader.receipts(slug, self.state.source, self.state.hour, self._shown_receipts, None, at)
         self._lanes = self.timeline.show(self._entity)
 
     def _guarded[**P, T](self, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -217,7 +204,7 @@ class Dashboard:
             "controls": board_view.controls(state, self.site.settings),
             "hours": board_view.hours(view, clock),
             "rows": board_view.rows(view, state, clock),
-            "legend": board_view.legend(state.colour, view, state),
+            "legend": board_view.legend(state.colour, view, state, self.theme.shade),
             "health": health_strip.strip(view, clock, now),
             "meta": self._meta(now),
         }
@@ -230,7 +217,7 @@ class Dashboard:
             return {"overview": entity_panel.missing(self.state.entity)}
         return {
             "entity-top": entity_panel.top(self._entity, self.site.settings, self.times, now),
-            "acting": acting.acting(self._entity, self._did, self._user() or ONLOOKER, self.times, SystemClock().now()),
+            "acting": acting.acting(self._entity, self._did, self.user() or ONLOOKER, self.times, SystemClock().now()),
             "lanes": entity_panel.lanes(self._lanes),
             "receipts": receipts.receipts(self._page, self.state, self.times, now),
             "entity-more": entity_panel.more(self._entity, self.times, now),
@@ -258,19 +245,12 @@ class Dashboard:
         self.timeline.release()
 
 
-def _found(entities: Any, text: str) -> Html:
-    """The search's answer as a list of buttons."""
-    if not text:
-        return Html()
-    items = [
-        tag(
-            "li",
-            tag(
-                "button", tag("bdi", entity.name), tag("small", f" {entity.kind} · {entity.domain}"), type="button",
-                data_act="open", data_slug=entity.slug, data_name=entity.name,
-            ),
-            data_key=entity.slug,
-        )
-        for entity in entities
-    ]  # fmt: skip
-    return tag("ul", items or tag("li", f"No name like “{text}”.", class_="quiet"), class_="found")
+EVENTS: Mapping[str, Handler] = {
+    **desk_events.EVENTS,
+    **searching.EVENTS,
+    **correcting.EVENTS,
+    "theme": Dashboard.paint,
+    "hello": Dashboard.zone,
+    "more": lambda page, _value: page.more(),
+}
+"""Who acts on which event; a module contributes by its own table."""

@@ -17,30 +17,45 @@ from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage, Sort
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the board shows. ``domains`` None means all; ``min_*`` None means the gate is off."""
+    """What the board shows. ``domains`` None means all; ``min_*`` None means the gate is off; ``platforms``: rows seen on
+    any of these. ``hours`` is how many the map shows, ``at`` (UTC) the last scoring poll up to then; None is the latest."""
 
     limit: int = 20
     sort: Sort = "heat"
     min_velocity: float | None = None
     min_spread: int | None = None
     domains: tuple[str, ...] | None = tuple(str(domain) for domain in DEFAULT_DOMAINS)
+    platforms: tuple[str, ...] | None = None
+    hours: int = 24
+    at: datetime | None = None
 
 
 class Reader(Protocol):
     """The read model of ``pipelines.view`` plus the one correction the page offers."""
 
     def heat(self, filters: Filters) -> HeatView:
-        """The board at the latest scoring poll."""
+        """The board at the latest scoring poll, or at the one ``filters.at`` names."""
         ...
 
-    def entity(self, slug: str) -> EntityView | None:
-        """Everything about one entity; None when no such entity exists."""
+    def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
+        """When the board was scored in ``since <= at <= until``, oldest first."""
+        ...
+
+    def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
+        """Everything about one entity, or what was known ``at`` a past instant; None when no such entity exists."""
         ...
 
     def receipts(
-        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+        self,
+        slug: str,
+        source: str | None,
+        hour: datetime | None,
+        limit: int,
+        cursor: str | None,
+        at: datetime | None = None,
     ) -> ReceiptPage:
-        """Receipts of an entity, newest first; ``hour`` is the UTC start of one clock hour."""
+        """Receipts of an entity, newest first; ``hour`` is the UTC start of one clock hour. With ``at`` only what had
+        been seen by then."""
         ...
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:

@@ -10,7 +10,7 @@ from pipelines.errors import InputError
 from pipelines.health import GRACE, healthy_platforms
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
 from pipelines.read.health import source_health
-from pipelines.read.items import heat_item, hour_starts, read_beside
+from pipelines.read.items import COLUMNS, heat_item, hour_starts, read_beside
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
 from pipelines.store.scores import ScorePoll
@@ -32,33 +32,37 @@ def heat_view(
     min_velocity: float | None = None,
     min_spread: int | None = None,
     domains: Sequence[str] | None = DEFAULT_DOMAINS,
+    platforms: Sequence[str] | None = None,
+    hours: int = COLUMNS,
     at: datetime | None = None,
     now: datetime,
     mode: str | None = None,
     poll_seconds: Mapping[str, float] | None = None,
 ) -> HeatView:
-    """The board at the latest scoring poll, or at the latest not after ``at``.
+    """The board at the latest scoring poll, or at the latest not after ``at``, then with the sources as they were.
 
-    ``domains`` None means all. ``mode`` and ``poll_seconds`` (the enabled sources with their intervals) come from
-    settings where they are not given. Raises :class:`InputError` for an unknown ``sort``, :class:`StoreError`.
+    ``domains`` None means all; ``platforms``: names seen on any of these; ``hours`` is how many the map shows. ``mode`` and
+    ``poll_seconds`` (the enabled sources with their intervals) come from settings where they are not given. Raises
+    :class:`InputError` for an unknown ``sort``, :class:`StoreError`.
     """
     if sort not in SORTS:
         raise InputError(f"sort {sort!r}: one of {', '.join(SORTS)}")
     shown_mode = mode or settings.effective_mode
-    sources = source_health(store, settings, now, mode=shown_mode, poll_seconds=poll_seconds)
     poll = store.latest(at)
-    watched = store.watched_hours(PLATFORMS, poll.at if poll else now)
+    then = now if at is None else poll.at if poll else min(at, now)
+    sources = source_health(store, settings, then, mode=shown_mode, poll_seconds=poll_seconds, past=at is not None)
+    watched = store.watched_hours(PLATFORMS, poll.at if poll else then)
     if poll is None:
-        return HeatView(None, shown_mode, False, (), hour_starts(now), 0, watched, sources)
-    allowed = None if domains is None else tuple(str(domain) for domain in domains)
-    query = BoardQuery(sort, limit, min_velocity, min_spread, allowed)
+        return HeatView(None, shown_mode, False, (), hour_starts(then, hours), 0, watched, sources)
+    query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms))
     scored, matching = store.board_counts(poll.id, query)
+    items = _items(store, settings, poll, query, hours)
     return HeatView(
         as_of=poll.at,
         mode=shown_mode,
         stale=at is None and is_stale(poll.at, now, sources, settings, poll_seconds),
-        items=_items(store, settings, poll, query),
-        hours=hour_starts(poll.at),
+        items=items if at is None else tuple(_as_scored(item) for item in items),
+        hours=hour_starts(poll.at, hours),
         hidden=scored - matching,
         baseline_hours=watched,
         sources=sources,
@@ -80,9 +84,21 @@ def is_stale(
     return not healthy_platforms(PLATFORMS, successes, seconds, now)
 
 
-def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery) -> tuple[HeatItem, ...]:
+def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery, hours: int) -> tuple[HeatItem, ...]:
     rows = store.board_rows(poll.id, query)
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, replace(query, limit=PLACES)) if before else {}
-    beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous)
+    beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous, hours)
     return tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))
+
+
+def _as_scored(item: HeatItem) -> HeatItem:
+    """``item`` with its last hour as this poll scored it: the stored hour has gone on since."""
+    if not item.history:
+        return item
+    last = replace(item.history[-1], heat=item.heat, velocity_z=item.velocity_z, spread=item.spread, affect=item.affect)
+    return replace(item, history=(*item.history[:-1], last))
+
+
+def _texts(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(str(value) for value in values)

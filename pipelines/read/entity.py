@@ -22,15 +22,21 @@ PLACES = 1_000
 ALERTS = 10
 
 
-def entity_view(store: Store, settings: Settings, slug: str, now: datetime) -> EntityView | None:
-    """Everything about the entity of that slug (of a merged one: about what it was merged into); None if unknown."""
+def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, past: bool = False) -> EntityView | None:
+    """Everything about the entity of that slug (of a merged one: about what it was merged into); None if unknown.
+
+    With ``past``, ``now`` is an instant looked back at: its scores, volumes, alerts and decisions are those up to then;
+    its names, domain and muting are today's.
+    """
     entity_id = store.find(slug)
     row = None if entity_id is None else store.entity_row(entity_id)
     if entity_id is None or row is None:
         return None
     family = store.family(entity_id)
     names = store.names_of([entity_id])[entity_id]
-    alerts, item = store.alert_rows(ids=family, limit=ALERTS), scored_item(store, settings, entity_id)[0]
+    until = now if past else None
+    alerts = store.alert_rows(ids=family, limit=ALERTS, until=until)
+    item = scored_item(store, settings, entity_id, until)[0]
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
         first_seen=store.first_seen([entity_id]).get(entity_id),
@@ -122,7 +128,7 @@ def _evidence(store: Store, family: Sequence[int], row: dict[str, Any]) -> tuple
 
 def related_names(store: Store, family: Sequence[int], now: datetime) -> tuple[dict[str, Any], ...]:
     """Names met in the same items in the last 7 days: id, slug, name, kind, domain and how many items."""
-    together = store.together(family, now - RELATED_SPAN)
+    together = store.together(family, now - RELATED_SPAN, until=now)
     rows = store.briefs([key for key, _ in together])
     return tuple({**_brief(rows[key]), "count": n} for key, n in together if key in rows)
 

@@ -35,15 +35,17 @@ def source_health(
     *,
     mode: str | None = None,
     poll_seconds: Mapping[str, float] | None = None,
+    past: bool = False,
 ) -> tuple[SourceHealth, ...]:
     """Every source's health at ``now``, in the order of :data:`pipelines.model.SOURCES`.
 
     ``poll_seconds`` names the sources there are, with their intervals; by default those of settings. Credentials are
-    asked for only in live ``mode``.
+    asked for only in live ``mode``. With ``past`` nothing but the polls up to ``now`` counts: what is set and what the
+    guard knows is of today.
     """
     last = store.last_fetches(now)
     stats = store.fetch_stats(now - STATS_OVER, now)
-    live = (mode or settings.effective_mode) == "live"
+    live = (mode or settings.effective_mode) == "live" and not past
     found = []
     for source in SOURCES:
         missing = missing_variables(settings, source) if live else ()

@@ -35,11 +35,14 @@ def hour_starts(as_of: datetime, hours: int = COLUMNS) -> tuple[datetime, ...]:
     return tuple(last - n * HOUR for n in range(hours - 1, -1, -1))
 
 
-def read_beside(store: Store, ids: Sequence[int], as_of: datetime, previous: Mapping[int, int]) -> Beside:
-    """Everything :class:`Beside` holds for these entities, in a handful of queries."""
+def read_beside(
+    store: Store, ids: Sequence[int], as_of: datetime, previous: Mapping[int, int], hours: int = COLUMNS
+) -> Beside:
+    """Everything :class:`Beside` holds for these entities, in a handful of queries; ``hours`` of history."""
     first_pass, trade_items = store.trade_times(ids, as_of - TRADES_BEFORE - TRADES_AFTER, as_of)
     trades = {key: trades_status(first_pass.get(key), trade_items.get(key, []), as_of) for key in ids}
-    return Beside(store.names_of(ids), store.first_seen(ids), trades, read_history(store, ids, as_of), previous)
+    history = read_history(store, ids, as_of, hours)
+    return Beside(store.names_of(ids), store.first_seen(ids), trades, history, previous)
 
 
 def trades_status(

@@ -27,10 +27,12 @@ def receipts(
     hour: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
+    until: datetime | None = None,
 ) -> ReceiptPage | None:
     """An entity's receipts, newest first; None for an unknown slug.
 
-    ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. Raises :class:`InputError`
+    ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. ``until``: only
+    what had been seen by then. Raises :class:`InputError`
     for an unknown source, an hour without a zone or a cursor that is not ours.
     """
     _check_source(source)
@@ -42,7 +44,7 @@ def receipts(
         return None
     limit = min(max(limit, 1), MAX_PAGE)
     family = store.family(entity_id)
-    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1)
+    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1, until=until)
     shown = rows[:limit]
     more = len(rows) > limit
     following = _encode([_micros(shown[-1]["at"]), shown[-1]["source"], shown[-1]["item_id"]]) if more else None

@@ -23,7 +23,9 @@ FROM_BOARD = """FROM score s JOIN entity e ON e.id = s.entity_id AND e.merged_in
     WHERE s.poll_id = :poll AND s.heat IS NOT NULL"""
 FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :velocity)
     AND (CAST(:spread AS int) IS NULL OR s.spread_count >= :spread)
-    AND (CAST(:domains AS text[]) IS NULL OR e.domain = ANY(:domains))"""
+    AND (CAST(:domains AS text[]) IS NULL OR e.domain = ANY(:domains))
+    AND (CAST(:platforms AS text[]) IS NULL OR EXISTS (SELECT FROM jsonb_each(s.platforms) AS seen
+        WHERE seen.key = ANY(:platforms) AND CAST(seen.value ->> 'mentions' AS float8) > 0))"""
 ROW = """s.entity_id, s.velocity_z, s.spread_count, s.affect, s.raw, s.heat, s.peak_at, s.hours_since_peak,
     s.confidence, s.passes, s.persistence, s.eligible, s.parts, s.platforms,
     e.slug, e.name, e.kind, e.domain, e.created_at"""
@@ -48,13 +50,16 @@ class BoardQuery:
     min_velocity: float | None = None
     min_spread: int | None = None
     domains: tuple[str, ...] | None = None
+    platforms: tuple[str, ...] | None = None
+    """Names mentioned on any of these."""
 
     def values(self, poll_id: int) -> dict[str, Any]:
         """The parameters of the board's SQL."""
         domains = None if self.domains is None else list(self.domains)
+        platforms = None if self.platforms is None else list(self.platforms)
         return {
             "poll": poll_id, "velocity": self.min_velocity, "spread": self.min_spread, "domains": domains,
-            "limit": self.limit,
+            "platforms": platforms, "limit": self.limit,
         }  # fmt: skip
 
     @property

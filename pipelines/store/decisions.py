@@ -78,12 +78,15 @@ class Decisions(Boards):
             return [dict(row) for row in found]
 
     def alert_rows(
-        self, *, ids: Sequence[int] | None = None, before: int | None = None, limit: int = 50
-    ) -> list[dict[str, Any]]:
-        """Alerts with their delivery, newest first; ``ids``: of this family only; ``before``: alerts older than that."""
+        self, *, ids: Sequence[int] | None = None, before: int | None = None, limit: int = 50,
+        until: datetime | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Alerts with their delivery, newest first; ``ids``: of this family only; ``before``: alerts older than that;
+        ``until``: alerts made up to then."""
         where = """ WHERE (CAST(:ids AS bigint[]) IS NULL OR a.entity_id = ANY(:ids))
-            AND (CAST(:before AS bigint) IS NULL OR a.id < :before) ORDER BY a.id DESC LIMIT :limit"""
-        values = {"ids": None if ids is None else list(ids), "before": before, "limit": limit}
+            AND (CAST(:before AS bigint) IS NULL OR a.id < :before)
+            AND (CAST(:until AS timestamptz) IS NULL OR a.at <= :until) ORDER BY a.id DESC LIMIT :limit"""
+        values = {"ids": None if ids is None else list(ids), "before": before, "limit": limit, "until": until}
         with self._db.reading() as connection:
             return [dict(row) for row in connection.execute(text(ALERTS + where), values).mappings()]
 

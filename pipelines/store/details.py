@@ -11,14 +11,18 @@ from sqlalchemy import text
 from pipelines.store.base import Part, merged_map
 from pipelines.store.compliance import GONE
 
-RECEIPT_TIME = "CASE WHEN k.kind = 'level' THEN i.last_observed ELSE m.at END"
+UNTIL = "CAST(:until AS timestamptz)"
+SEEN_AT = f"""CASE WHEN {UNTIL} IS NULL OR i.last_observed <= :until THEN i.last_observed ELSE coalesce(
+    (SELECT max(s.seen_at) FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id AND s.seen_at <= :until),
+    i.first_observed) END"""  # noqa: S608  # our own expression
+RECEIPT_TIME = f"CASE WHEN k.kind = 'level' THEN {SEEN_AT} ELSE m.at END"
 RECEIPTS = f"""SELECT * FROM (
     SELECT DISTINCT ON (i.source, i.item_id) i.source, i.feed, i.item_id, i.title, i.url, i.published_at,
-        i.last_observed AS observed_at, i.engagement, i.sentiment, m.matched, {RECEIPT_TIME} AS at
+        {SEEN_AT} AS observed_at, i.engagement, i.sentiment, m.matched, {RECEIPT_TIME} AS at
     FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     LEFT JOIN source_kind k ON k.source = i.source
     WHERE m.entity_id = ANY(:ids) AND (CAST(:source AS text) IS NULL OR m.source = :source)
-        AND i.item_id NOT LIKE '{GONE}%'
+        AND i.item_id NOT LIKE '{GONE}%' AND ({UNTIL} IS NULL OR (i.first_observed <= :until AND m.at <= :until))
         AND (CAST(:hour AS timestamptz) IS NULL OR CASE WHEN k.kind = 'level'
             THEN EXISTS (SELECT FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id
                 AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')
@@ -29,7 +33,8 @@ PAGE = """ WHERE CAST(:at AS timestamptz) IS NULL OR (at, source, item_id) < (:a
 TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
     JOIN item i ON i.source = m.source AND i.item_id = m.item_id AND i.last_observed > :since
     JOIN mention o ON o.source = m.source AND o.item_id = m.item_id AND o.entity_id <> ALL(:ids)
-    WHERE m.entity_id = ANY(:ids) GROUP BY 1 ORDER BY n DESC LIMIT 200"""
+    WHERE m.entity_id = ANY(:ids) AND (CAST(:until AS timestamptz) IS NULL OR m.at <= :until)
+    GROUP BY 1 ORDER BY n DESC LIMIT 200"""
 SEARCH = """SELECT DISTINCT ON (a.entity_id) a.entity_id, a.canonical = :exact AS same,
         a.canonical LIKE :starts AS starts, length(a.canonical) AS size
     FROM alias a WHERE a.canonical LIKE :inside
@@ -55,15 +60,16 @@ class Details(Part):
         hour: datetime | None = None,
         after: tuple[datetime, str, str] | None = None,
         limit: int = 50,
+        until: datetime | None = None,
     ) -> tuple[list[dict[str, Any]], int]:
         """Items that name the family, newest first (``at``, then source and id), and how many there are in all.
 
         ``at`` is publication for event sources and the last sighting for level sources. ``after`` is the (at, source,
-        item_id) of the last row already seen.
+        item_id) of the last row already seen. With ``until`` only what had been seen by then; engagement is as last seen.
         """
         at, last_source, last_item = after or (None, "", "")
         values = {"ids": list(ids), "source": source, "hour": hour, "at": at, "last_source": last_source,
-                  "last_item": last_item, "limit": limit}  # fmt: skip
+                  "last_item": last_item, "limit": limit, "until": until}  # fmt: skip
         with self._db.reading() as connection:
             total = connection.execute(text(f"SELECT count(*) FROM ({RECEIPTS}) AS every_one"), values).scalar_one()  # noqa: S608  # our own
             rows = connection.execute(text(RECEIPTS + PAGE), values).mappings().all()
@@ -82,11 +88,13 @@ class Details(Part):
             rows = connection.execute(statement, {"ids": list(ids), "since": since, "until": until}).mappings().all()
         return [dict(row) for row in rows]
 
-    def together(self, ids: Sequence[int], since: datetime, limit: int = 10) -> list[tuple[int, int]]:
-        """Live entities named in the same items since then, with the number of items, most first."""
+    def together(
+        self, ids: Sequence[int], since: datetime, limit: int = 10, until: datetime | None = None
+    ) -> list[tuple[int, int]]:
+        """Live entities named in the same items since then (to ``until``), with the number of items, most first."""
         with self._db.reading() as connection:
             merged = merged_map(connection)
-            rows = connection.execute(text(TOGETHER), {"ids": list(ids), "since": since}).all()
+            rows = connection.execute(text(TOGETHER), {"ids": list(ids), "since": since, "until": until}).all()
             counts: dict[int, int] = {}
             for entity_id, n in rows:
                 root = merged.get(entity_id, entity_id)

@@ -104,6 +104,12 @@ class Scores(Part):
             row = connection.execute(query, {} if at is None else {"at": as_utc(at)}).first()
         return None if row is None else _poll(tuple(row))
 
+    def poll_times(self, since: datetime, until: datetime) -> list[datetime]:
+        """When scoring polls were made in ``since <= at <= until``, oldest first."""
+        query = text("SELECT at FROM score_poll WHERE at >= :since AND at <= :until ORDER BY at")
+        with self._db.reading() as connection:
+            return list(connection.execute(query, {"since": as_utc(since), "until": as_utc(until)}).scalars())
+
     def passes_before(self, at: datetime, polls: int = 1) -> frozenset[int]:
         """The entities that passed the gates in each of the last ``polls`` counted polls before ``at``.
 

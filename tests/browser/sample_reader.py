@@ -65,6 +65,7 @@ class SampleReader:
     def __init__(self, names: Sequence[Sequence[str]] = NAMES, mode: str = "demo") -> None:
         self.names, self.mode = tuple(names), mode
         self.step, self.stale, self.failing, self.empty = 0, False, False, False
+        self.baseline_hours, self.seen_from = 72, -48  # hours before the last day's first one
         self.domains: dict[int, str] = {}
         self.corrections: list[tuple[int, str, str]] = []
         self.calls: list[str] = []
@@ -73,33 +74,59 @@ class SampleReader:
     @property
     def now(self) -> datetime:
         """The instant of the current step."""
-        return START + timedelta(minutes=10 * self.step)
+        return self._at(self.step)
+
+    def _at(self, step: int) -> datetime:
+        return START + timedelta(minutes=10 * step)
+
+    def _scored_at(self, step: int) -> datetime:
+        """When the board of ``step`` was scored; steps below 0 never were."""
+        return self._at(step) - timedelta(seconds=40)
+
+    def _step(self, at: datetime | None) -> int:
+        """The step a board is asked for: the newest, or the last one scored up to ``at``."""
+        if at is None:
+            return self.step
+        return min(self.step, int((at - self._scored_at(0)) // timedelta(minutes=10)))
 
     def heat(self, filters: Filters) -> HeatView:
         self._called("heat")
-        items = [] if self.empty else self._ranked(self.step)
+        step = self._step(filters.at)
+        if step < 0:
+            return HeatView(None, self.mode, False, (), self._hours(0, filters.hours))
+        items = [] if self.empty else self._ranked(step, filters.hours)
         kept = [
             item
             for item in items
             if (filters.min_velocity is None or item.velocity_z >= filters.min_velocity)
             and (filters.min_spread is None or item.spread_count >= filters.min_spread)
             and (filters.domains is None or item.entity.domain in filters.domains)
+            and (filters.platforms is None or set(filters.platforms) & set(item.platforms))
         ]
         shown = tuple(replace(item, rank=place) for place, item in enumerate(kept[: filters.limit], start=1))
         return HeatView(
-            as_of=self.now - timedelta(seconds=40),
+            as_of=self._scored_at(step),
             mode=self.mode,
-            stale=self.stale,
+            stale=self.stale and filters.at is None,
             items=shown,
-            hours=self._hours(),
+            hours=self._hours(step, filters.hours),
             hidden=len(items) - len(kept),
-            baseline_hours=72,
-            sources=self._sources(),
+            baseline_hours=self.baseline_hours,
+            sources=self._sources(step),
         )
 
-    def entity(self, slug: str) -> EntityView | None:
+    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
+        return self.heat(replace(filters, at=at))
+
+    def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
+        self._called("polls")
+        times = [self._scored_at(step) for step in range(self.step + 1)]
+        return [at for at in times if since <= at <= until]
+
+    def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
         self._called("entity")
-        item = next((item for item in self._ranked(self.step) if item.entity.slug == slug), None)
+        step = max(0, self._step(at))
+        item = next((item for item in self._ranked(step) if item.entity.slug == slug), None)
         if item is None:
             return None
         return EntityView(
@@ -132,7 +159,13 @@ class SampleReader:
         )
 
     def receipts(
-        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+        self,
+        slug: str,
+        source: str | None,
+        hour: datetime | None,
+        limit: int,
+        cursor: str | None,
+        at: datetime | None = None,
     ) -> ReceiptPage:
         self._called("receipts")
         found = [
@@ -140,6 +173,7 @@ class SampleReader:
             for receipt in self._receipts(int(slug[1:]))
             if (source is None or receipt.source == source)
             and (hour is None or hour <= receipt.observed_at < hour + timedelta(hours=1))
+            and (at is None or receipt.observed_at <= at)
         ]
         first = int(cursor or 0)
         rest = first + limit
@@ -173,15 +207,15 @@ class SampleReader:
         domain = self.domains.get(number, "unclassified" if number % 7 == 0 else "entertainment")
         return EntityRef(number, f"n{number}", name, kind, domain, (name.upper(), f"#{name.replace(' ', '').lower()}"))
 
-    def _hours(self) -> tuple[datetime, ...]:
-        last = self.now.replace(minute=0, second=0, microsecond=0)
-        return tuple(last - timedelta(hours=back) for back in range(HOURS - 1, -1, -1))
+    def _hours(self, step: int, hours: int) -> tuple[datetime, ...]:
+        last = self._at(step).replace(minute=0, second=0, microsecond=0)
+        return tuple(last - timedelta(hours=back) for back in range(hours - 1, -1, -1))
 
-    def _ranked(self, step: int) -> list[HeatItem]:
+    def _ranked(self, step: int, hours: int = HOURS) -> list[HeatItem]:
         before = (
             {item.entity.id: place for place, item in enumerate(self._scored(step - 1), start=1)} if step > 0 else {}
         )
-        ranked = self._scored(step)
+        ranked = self._scored(step, hours)
         first = {item.entity.id: place for place, item in enumerate(self._scored(0), start=1)}
         old = before or {key: place + (1 if place % 3 == 0 else 0) for key, place in first.items() if place != 2}
         return [
@@ -189,12 +223,12 @@ class SampleReader:
             for place, item in enumerate(ranked, start=1)
         ]
 
-    def _scored(self, step: int) -> list[HeatItem]:
-        items = [self._item(number, step) for number in range(1, len(self.names) + 1)]
+    def _scored(self, step: int, hours: int = HOURS) -> list[HeatItem]:
+        items = [self._item(number, step, hours) for number in range(1, len(self.names) + 1)]
         return sorted(items, key=lambda item: -item.heat)
 
-    def _item(self, number: int, step: int) -> HeatItem:
-        history = self._history(number, step)
+    def _item(self, number: int, step: int, hours: int) -> HeatItem:
+        history = self._history(number, step, hours)
         spread = 3 if number <= 2 else 2 if number % 3 == 0 else 1
         last = history[-1]
         velocity, affect = last.velocity_z or 0.0, last.affect or 0.0
@@ -240,12 +274,12 @@ class SampleReader:
             history=history,
         )
 
-    def _history(self, number: int, step: int) -> tuple[HistoryPoint, ...]:
+    def _history(self, number: int, step: int, hours: int) -> tuple[HistoryPoint, ...]:
         noise = random.Random(number)
         level = 3.9 - 0.19 * number + 1.2 * math.sin(step * 0.9 + number * 1.7) * (step > 0)
         points = []
-        for place, hour in enumerate(self._hours()):
-            if (number % 6 == 4 and 8 <= place <= 10) or place == 5:
+        for place, hour in enumerate(self._hours(step, hours), start=HOURS - hours):
+            if (number % 6 == 4 and 8 <= place <= 10) or place == 5 or place < self.seen_from:
                 points.append(HistoryPoint(hour, None, None, None, None))
                 continue
             rise = 1 / (1 + math.exp(-(place - 16 - number % 5) / 2.2))
@@ -294,8 +328,8 @@ class SampleReader:
             found.append(Receipt(source, feed, f"{source}-{place}", title, url, at, at, engagement, -0.3))
         return found
 
-    def _sources(self) -> tuple[SourceHealth, ...]:
-        now = self.now
+    def _sources(self, step: int) -> tuple[SourceHealth, ...]:
+        now = self._at(step)
         return (
             SourceHealth(
                 "reddit",

@@ -56,11 +56,20 @@ class Reader:
         self.gate.wait(5)
         return HeatView(as_of=None, mode="demo", stale=False, items=(), hidden=len(self.asked))
 
-    def entity(self, slug: str) -> EntityView | None:
+    def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
+        return ()
+
+    def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
         return None
 
     def receipts(
-        self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None
+        self,
+        slug: str,
+        source: str | None,
+        hour: datetime | None,
+        limit: int,
+        cursor: str | None,
+        at: datetime | None = None,
     ) -> ReceiptPage:
         return ReceiptPage(())
 
