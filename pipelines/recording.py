@@ -25,6 +25,7 @@ import polars as pl
 
 from pipelines.errors import InputError
 from pipelines.model import ITEMS, SOURCES, UTC_TIME, Outcome, conform
+from pipelines.vetting import fault, one_line
 
 POLLS = pl.Schema(
     {"poll_at": UTC_TIME, "source": pl.String(), "outcome": pl.String(), "covered_from": UTC_TIME}
@@ -38,7 +39,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.parquet")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-# a damaged body makes the reader panic now and then; the panic is an exception of its own, outside PolarsError
+# a panic is an exception of its own, outside PolarsError; vetting met it first, unless the file changed since
 _READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
@@ -74,6 +75,7 @@ def read_items(path: Path, after: datetime | None = None, until: datetime | None
 
     Raises :class:`DamagedFileError`, or ``FileNotFoundError`` where it has been compacted away meanwhile.
     """
+    _check_sound(path)
     try:
         frame = pl.scan_parquet(path)
         present = set(frame.collect_schema().names())
@@ -89,7 +91,7 @@ def read_items(path: Path, after: datetime | None = None, until: datetime | None
     except FileNotFoundError:
         raise
     except _READ_ERRORS as error:
-        raise DamagedFileError(_one_line(error)) from error
+        raise DamagedFileError(one_line(error)) from error
 
 
 def open_file(path: Path, day: date | None = None) -> RecordingFile:
@@ -98,6 +100,7 @@ def open_file(path: Path, day: date | None = None) -> RecordingFile:
     Raises :class:`InputError` where columns are missing or of a wrong type, :class:`DamagedFileError` where it is no
     Parquet.
     """
+    _check_sound(path)
     try:
         schema = pl.read_parquet_schema(path)
         metadata = pl.read_parquet_metadata(path)
@@ -107,9 +110,20 @@ def open_file(path: Path, day: date | None = None) -> RecordingFile:
     except FileNotFoundError:
         raise
     except _READ_ERRORS as error:
-        raise DamagedFileError(_one_line(error)) from error
+        raise DamagedFileError(one_line(error)) from error
     check_columns(path, schema)
     return RecordingFile(path, day, _polls_from_rows(path) if polls is None else polls, parts)
+
+
+def _check_sound(path: Path) -> None:
+    try:
+        problem = fault(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedFileError(one_line(error)) from error
+    if problem:
+        raise DamagedFileError(problem)
 
 
 def check_columns(path: Path, schema: Mapping[str, pl.DataType]) -> None:
@@ -152,7 +166,7 @@ def _polls_from_rows(path: Path) -> pl.DataFrame:
         empty = rows.select(pl.all().is_null().any()).collect().row(0, named=True)
         polls = rows.select("poll_at", "source").unique().collect()
     except _READ_ERRORS as error:
-        raise DamagedFileError(_one_line(error)) from error
+        raise DamagedFileError(one_line(error)) from error
     holes = [name for name, found in empty.items() if found]
     if holes:
         raise InputError(f"{path}: not a recording: empty values in {', '.join(holes)}")
@@ -160,10 +174,6 @@ def _polls_from_rows(path: Path) -> pl.DataFrame:
     if strangers:
         raise InputError(f"{path}: unknown source {', '.join(strangers)}; a recording knows {', '.join(SOURCES)}")
     return conform(polls.with_columns(outcome=pl.lit(Outcome.OK.value)), POLLS).sort("poll_at", "source")
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 class Archive:

@@ -17,6 +17,7 @@ from pipelines.errors import InputError
 from pipelines.model import MENTIONS, UTC_TIME
 from pipelines.score import score
 from pipelines.score_model import Scored, Scoring
+from pipelines.vetting import fault
 
 NEEDED = ("entity", "source", "item_id", "at")
 NUMBERS = ("engagement", "rank", "list_length", "sentiment")
@@ -90,6 +91,8 @@ def _read(path: Path) -> pl.DataFrame:
         with path.open("rb") as file:
             parquet = file.read(len(_PARQUET)) == _PARQUET
         if parquet or path.suffix.lower() == ".parquet":
+            if problem := fault(path):
+                raise InputError(f"{path}: cannot be read as Parquet: {problem}")
             return pl.read_parquet(path)
         # every column as text: a number that cannot be read then costs its row, not the file
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
@@ -97,7 +100,7 @@ def _read(path: Path) -> pl.DataFrame:
             path, infer_schema=False, separator=separator, encoding="utf8-lossy", truncate_ragged_lines=True
         )
         return raw.rename(str.strip)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path}: cannot be read as Parquet or CSV ({str(error).splitlines()[0][:120]})") from None
 
 
