@@ -11,7 +11,7 @@ from pipelines.errors import InputError
 from pipelines.model import UTC_TIME, Domain, conform
 from pipelines.store.base import Part, merged_map, write_audit
 from pipelines.store.bulk import clean, stage, upsert, usable_key
-from pipelines.store.editing import EDITOR, get_entity
+from pipelines.store.name_changes import EDITOR, get_entity
 from pipelines.store.engine import as_utc
 
 EVIDENCE = pl.Schema(

@@ -37,7 +37,7 @@ class People(Part):
     def once(self, key: str, now: datetime) -> bool:
         """Whether ``key`` is new; from now on (for two days) it is not."""
         with self._db.writing() as connection:
-            return _first(connection, key, now)
+            return first_time(connection, key, now)
 
     def assign_alert(self, alert_id: int, by: Person, now: datetime, to: Assignment, once: str) -> Effect:
         """Give the alert to ``to.who``; the later of two wins. Facts: who, by, at, was, due."""
@@ -175,7 +175,7 @@ class People(Part):
     def _act(self, action: str, alert_id: int, by: Person, now: datetime, once: str, change: Change) -> Effect:
         key = clean_line(f"{action}:{alert_id}:{by.id}:{once}") if once else ""
         with self._db.writing() as connection:
-            if key and not _first(connection, key, now):
+            if key and not first_time(connection, key, now):
                 found = connection.scalar(text("SELECT result FROM once WHERE key = :key"), {"key": key})
                 return Effect(dict(found or {}), repeated=True)
             if connection.scalar(text("SELECT id FROM alert WHERE id = :id FOR UPDATE"), {"id": alert_id}) is None:
@@ -193,7 +193,7 @@ class People(Part):
             return Effect(facts)
 
 
-def _first(connection: Connection, key: str, now: datetime) -> bool:
+def first_time(connection: Connection, key: str, now: datetime) -> bool:
     """Take ``key``; False where it is taken. A transaction that holds it but has not ended is waited for."""
     query = text("INSERT INTO once (key, at) VALUES (:key, :now) ON CONFLICT DO NOTHING RETURNING key")
     return connection.scalar(query, {"key": clean_line(key), "now": now}) is not None

@@ -21,6 +21,7 @@ from pipelines.store.facts import Facts
 from pipelines.store.fetches import Fetches
 from pipelines.store.lists import Lists
 from pipelines.store.loading import Loading
+from pipelines.store.names import Names
 from pipelines.store.outcomes import Outcomes
 from pipelines.store.packages import Packages
 from pipelines.store.people import People
@@ -32,7 +33,7 @@ from pipelines.store.texts import Texts
 from pipelines.store.upkeep import Upkeep
 
 
-class Store(Saving, Loading, Catalogue, Editing, Domains, Scores, Lists, Decisions, Deliveries, People, Posts, Outcomes,
+class Store(Saving, Loading, Catalogue, Editing, Names, Domains, Scores, Lists, Decisions, Deliveries, People, Posts, Outcomes,
             Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors, Counts):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
