@@ -129,6 +129,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
     speed = runtime.world.speed if runtime.world.speed <= FASTEST_TICK else 1.0
+    app.state.speed = speed
     site = Site(
         runtime.board, runtime.settings, runtime.world.clock, speed, door.user_of_page, database=runtime.database_state
     )

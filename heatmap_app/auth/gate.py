@@ -34,7 +34,7 @@ NO_SIGN_IN = (
 class Gate:
     """Lets requests through to ``app``; ``evaluates`` are the pages whose script may compile texts (Bokeh's)."""
 
-    def __init__(self, app: ASGIApp, door: Door, evaluates: tuple[str, ...] = ("/", "/wall")) -> None:
+    def __init__(self, app: ASGIApp, door: Door, evaluates: tuple[str, ...] = ("/",)) -> None:
         self.app, self.door, self._evaluates = app, door, evaluates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

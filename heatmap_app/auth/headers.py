@@ -51,7 +51,7 @@ def hashes(body: bytes) -> str:
 def policy(scripts: str, host: str, *, evaluates: bool) -> bytes:
     """The Content-Security-Policy. ``scripts`` are sources beside our own files.
 
-    ``evaluates`` allows compiling texts to functions, which Bokeh's callbacks need on the heatmap and the wall only.
+    ``evaluates`` allows compiling texts to functions, which Bokeh's callbacks need on the heatmap only.
     Inline styles are allowed: Bokeh sizes its elements by them.
     """
     script = " ".join(part for part in ("'self'", scripts, "'unsafe-eval'" if evaluates else "") if part)

@@ -24,7 +24,7 @@ SIGNED_PATHS = frozenset({"/slack/events"})
 ANY_HOST = frozenset({"/healthz", "/readyz", "/slack/events"})
 """Answered under any host name: a load balancer or a tunnel asks by one of its own."""
 
-WALL = re.compile(r"/wall(/.*)?|/static/.*|/components/.*|/api/v1/(heat|stream)")
+WALL = re.compile(r"/wall(/.*)?|/api/v1/(heat|stream)")
 """What the wall screen's guest may read."""
 
 CLOSED = re.compile(r".*/(autoload\.js|metadata)|/session_info/?")
@@ -34,7 +34,7 @@ VIEWER_WRITES = re.compile(r"/api/v1/alerts/\d+/votes?")
 """The only changes a viewer may make; every other needs an editor at least, whatever its route says."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-DATA = ("/api/", "/static", "/openapi.json", "/metrics", "/slack/")
+DATA = ("/api/", "/static", "/openapi.json", "/metrics", "/slack/", "/wall/state")
 """Paths that programs ask for: they get 401, people are sent to the sign-in page."""
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "cf-connecting-ip", "via")

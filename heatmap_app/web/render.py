@@ -33,7 +33,7 @@ class Link:
 
 
 NAV = (
-    Link("/", "Heatmap"), Link("/alerts", "Alerts"), Link("/kpis", "KPIs"), Link("/sources", "Sources"),
+    Link("/", "Heatmap"), Link("/wall", "Wall"), Link("/alerts", "Alerts"), Link("/kpis", "KPIs"), Link("/sources", "Sources"),
 )  # fmt: skip
 
 

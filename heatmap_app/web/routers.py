@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from heatmap_app import api_audit, metrics
-from heatmap_app.web import alerts, kpis, research, sources
+from heatmap_app.web import alerts, kpis, research, sources, wall
 
 ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     kpis.router,
     research.router,
     sources.router,
+    wall.router,
     api_audit.router,
     metrics.router,
 )
