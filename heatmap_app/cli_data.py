@@ -21,7 +21,7 @@ def data(app: typer.Typer) -> None:
 def score_command(
     file: Annotated[Path, typer.Argument(help="Mentions, Parquet or CSV.")],
     at: Annotated[str, typer.Option("--at", help="The time to score at, RFC 3339.")],
-    method: Annotated[str | None, typer.Option(help="robust, plain or seasonal.")] = None,
+    method: Annotated[str | None, typer.Option(help="robust, plain, seasonal, nb, ewma, multi or weighted.")] = None,
     combine: Annotated[str | None, typer.Option(help="stouffer, max or mean.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.words import Times, listed, plain, platform, signed
+from pipelines.score_methods import method_named
 from pipelines.settings import Settings
 from pipelines.view import HeatItem, PlatformScore
 
@@ -74,6 +75,7 @@ def _velocity(item: HeatItem, settings: Settings) -> Html:
     return tag(
         "section",
         tag("h4", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", combined(item, settings))),
+        tag("p", method_words(settings), class_="quiet"),
         platforms or tag("p", "No platform has mentioned it in the last 7 days.", class_="quiet"),
         id="why-velocity", class_="velocity", tabindex="-1",
     )  # fmt: skip
@@ -84,10 +86,26 @@ def combined(item: HeatItem, settings: Settings) -> str:
     scores = [score.z for score in item.platforms.values()]
     if len(scores) < 2:
         return ""
+    if settings.velocity.method == "weighted":
+        return weighted_words({name: score.z for name, score in item.platforms.items()}, settings)
     if settings.velocity.combine != "stouffer":
         return f"{settings.velocity.combine} of {len(scores)} platforms"
     total = " + ".join(plain(score, 1) for score in scores).replace("+ −", "− ")
     return f"({total}) / √{len(scores)}"
+
+
+def weighted_words(scores: Mapping[str, float], settings: Settings) -> str:
+    """The sum of ``weighted``: ``(1.2 × 3.1 + 0.8 × 2.4) / √(1.2² + 0.8²)``."""
+    weights = {name: f"{getattr(settings.methods, f'weight_{name}'):g}" for name in scores}
+    top = " + ".join(
+        f"{'−' if z < 0 else ''}{weights[name]} × {plain(abs(z), 1)}" for name, z in scores.items()
+    ).replace("+ −", "− ")
+    return f"({top}) / √({' + '.join(f'{weight}²' for weight in weights.values())})"
+
+
+def method_words(settings: Settings) -> str:
+    """What the velocity method does, in one sentence."""
+    return method_named(settings.velocity.method).sentence
 
 
 def _platform(name: str, score: PlatformScore, settings: Settings) -> Html:
@@ -103,16 +121,31 @@ def _platform(name: str, score: PlatformScore, settings: Settings) -> Html:
 
 def z_words(score: PlatformScore, settings: Settings) -> str:
     """One platform's velocity, worked out in numbers."""
-    x, mu, s, u = plain(score.x), plain(score.mu), plain(score.s), f"{score.noise_unit:g}"
-    if settings.velocity.method == "plain":
-        text = f"z = (x − μ) / s = ({x} − {mu}) / {s} = {signed(score.z, 2)}"
-    else:
-        text = f"z = (x − μ) / √(s² + u·μ + u²) = ({x} − {mu}) / √({s}² + {u}×{mu} + {u}²) = {signed(score.z, 2)}"
+    u = f"{score.noise_unit:g}"
+    text = f"{_z_formula(score, settings)} = {signed(score.z, 2)}"
     capped = f", capped at ±{settings.velocity.cap:g}" if abs(score.z) >= settings.velocity.cap else ""
     return (
         f"{text}{capped}. u = {u} is the volume of one ordinary mention. {score.mentions} mentions now, "
         f"{plain(score.baseline_hours, 0)} h of baseline."
     )
+
+
+def _z_formula(score: PlatformScore, settings: Settings) -> str:
+    x, mu, s, u = plain(score.x), plain(score.mu), plain(score.s), f"{score.noise_unit:g}"
+    told, noisy = settings.methods, "(x − μ) / √(s² + u·μ + u²)"
+    match settings.velocity.method:
+        case "plain":
+            return f"z = (x − μ) / s = ({x} − {mu}) / {s}"
+        case "nb":
+            return f"z of the chance of {x} or more, where {mu} ± {s} is expected,"
+        case "multi":
+            hours = [str(hours) for hours in [*told.multi_hours, settings.velocity.window_hours]]
+            return f"z = the largest of {noisy} over {listed(hours)} h, corrected for {told.multi_looks:g} looks,"
+        case "ewma":
+            numbers = f"({x} − {mu}) / √({s}² + {u}×{mu} + {u}²)"
+            return f"μ and s with weights that halve every {told.ewma_half_life_hours:g} h; z = {noisy} = {numbers}"
+        case _:
+            return f"z = {noisy} = ({x} − {mu}) / √({s}² + {u}×{mu} + {u}²)"
 
 
 def _windows(score: PlatformScore, settings: Settings) -> Html | None:

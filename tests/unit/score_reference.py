@@ -88,13 +88,17 @@ def volumes(counted: list[Counted], kind: str) -> list[tuple[datetime, float]]:
     return [(max(s.at for s in seen), max(s.weight for s in seen)) for seen in hours.values()]
 
 
+def noisy_z(x: float, mu: float, s: float, unit: float) -> float:
+    return (x - mu) / math.sqrt(s * s + unit * mu + unit * unit)
+
+
 def z_score(x: float, mu: float, s: float, unit: float, scoring: Scoring) -> float:
     if scoring.method == "plain" and s <= 1e-9 * (1 + abs(mu)):
         z = 0.0 if x <= mu + 1e-9 * (1 + abs(mu)) else scoring.cap
     elif scoring.method == "plain":
         z = (x - mu) / s
     else:
-        z = (x - mu) / math.sqrt(s * s + unit * mu + unit * unit)
+        z = noisy_z(x, mu, s, unit)
     return max(-scoring.cap, min(scoring.cap, z))
 
 
