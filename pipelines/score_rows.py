@@ -142,7 +142,7 @@ def _rows(frame: pl.DataFrame, entity: Ints, kind: SourceKind, current: int) -> 
         frame, entity = frame[file_row], entity[file_row]
     at = frame["at"].to_numpy()
     until = np.full(len(at), FOREVER)
-    rows = Rows(kind, entity, at, until, _weights(frame, kind), _sentiments(frame["sentiment"]))
+    rows = Rows(kind, entity, at, until, weights(frame, kind), _sentiments(frame["sentiment"]))
     keys = frame["item"].to_numpy() + entity.astype(np.uint64) * _ENTITY_STEP
     if kind == SourceKind.EVENT:
         return _updated(rows, keys, file_row)
@@ -152,7 +152,7 @@ def _rows(frame: pl.DataFrame, entity: Ints, kind: SourceKind, current: int) -> 
     return rows
 
 
-def _weights(frame: pl.DataFrame, kind: SourceKind) -> Floats:
+def weights(frame: pl.DataFrame, kind: SourceKind) -> Floats:
     """``w`` of SCORING 1, both formulas written as ``1 + log10(1 + e/scale)``."""
     engagement = frame["engagement"].to_numpy()
     weight: Floats = np.maximum(engagement, 0.0)

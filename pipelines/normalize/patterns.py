@@ -63,6 +63,19 @@ class Patterns:
         )  # fmt: skip
         return hits.join(wanted, on="pattern", how="inner", maintain_order="left").select("row", "form")
 
+    def everywhere(self, texts: pl.Series) -> pl.DataFrame:
+        """As :meth:`find`, but every name that stands in a text, also inside or across another; each pair once."""
+        patterns = pl.lit(self._frame["pattern"]).implode()
+        hits = (
+            texts.alias("text").to_frame()
+            .select(padded(pl.col("text")).str.extract_many(patterns, overlapping=True).alias("pattern"))
+            .with_row_index("row")
+            .filter(pl.col("pattern").list.len() > 0)
+            .explode("pattern")
+            .unique(maintain_order=True)
+        )  # fmt: skip
+        return hits.join(self._frame, on="pattern", how="inner", maintain_order="left").select("row", "form")
+
     def _wanted(self, texts: pl.Series) -> pl.DataFrame:
         """The names that can occur at all: for a small batch, building the search for all of them would cost most."""
         if len(texts) >= _PRUNE_BELOW:
