@@ -28,6 +28,13 @@ COLOURS: tuple[Colour, ...] = get_args(Colour)
 
 hv.extension("bokeh")
 
+
+def mixed(colour: str, other: str, share: float) -> str:
+    """``colour`` with ``share`` of ``other`` in it (0 to 1), channel by channel."""
+    pairs = ((int(colour[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(one + (two - one) * share):02X}" for one, two in pairs)
+
+
 ROWS = 20
 
 CELLS = pl.Schema(
@@ -59,7 +66,13 @@ class Scale:
 
 # Inferno: perceptually uniform, lightness alone carries it for colour-blind readers. Its black end would drown here.
 _RAMP = tuple(Inferno256[26:250])
+_FADE, _PALEST = 80, 0.75
+_LIGHT_RAMP = tuple(
+    mixed(colour, "#FFFFFF", _PALEST * max(0.0, 1 - at / _FADE)) for at, colour in enumerate(reversed(_RAMP))
+)
+"""The same map for a light page: reversed, and its quiet end faded into the ground, where yellow would shout."""
 _STEPS = tuple(_RAMP[at] for at in (0, 75, 140, 205))
+_LIGHT_STEPS = tuple(_LIGHT_RAMP[at] for at in (0, 75, 140, 205))
 
 SCALES: Mapping[Colour, Scale] = {
     "heat": Scale(
@@ -211,7 +224,7 @@ class LiveHeatMap:
             outline_line_color=None,
             border_fill_alpha=0,
             background_fill_alpha=0,
-            name="heatmap",
+            name="heat-figure",
         )
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
         glyph.update(hatch_pattern="hatch", hatch_scale=9, hatch_weight=1)
@@ -247,7 +260,9 @@ def _number(value: float | None, form: str) -> str:
 
 def palette(scale: Scale, shade: Shade) -> tuple[str, ...]:
     """The colours from low to high: quiet is near the page's own ground, hot stands out, so light pages reverse it."""
-    return scale.palette if shade == "dark" else scale.palette[::-1]
+    if shade == "dark":
+        return scale.palette
+    return _LIGHT_RAMP if scale.palette is _RAMP else _LIGHT_STEPS
 
 
 def legend_gradient(scale: Scale, stops: int = 12, shade: Shade = "dark") -> Sequence[str]:

@@ -79,7 +79,9 @@ def _row(item: HeatItem, state: ViewState) -> Html:
     move, move_class = _move(item)
     name = tag("bdi", entity.name, class_="name", title=entity.name)
     letters = [
-        tag("abbr", letter, title=PLATFORM_NAMES[key], class_="on" if _seen(item, key) else "off")
+        tag("abbr", letter, title=PLATFORM_NAMES[key], class_="on")
+        if _seen(item, key)
+        else tag("span", "·", title=f"not on {PLATFORM_NAMES[key]}", class_="off")
         for key, letter in PLATFORM_LETTERS.items()
     ]
     return tag(
@@ -91,9 +93,25 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
         tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
         tag("span", letters, class_="letters"),
+        tag("span", _standing(item), class_="standing"),
         type="button", class_="row", data_act="open", data_slug=entity.slug, data_name=entity.name,
         data_eligible=item.eligible, aria_current="true" if chosen else None, aria_label=_spoken(item),
     )  # fmt: skip
+
+
+def _standing(item: HeatItem) -> Html:
+    """Where the name stands with alerts and the trades, in words; for the list on a phone."""
+    alert = (
+        tag("b", "eligible for an alert") if item.eligible else tag("b", "next poll decides") if item.passes else None
+    )
+    trades, lead = item.trades, item.trades.lead_hours
+    ahead = f"{plain(lead, 1)} h ahead" if lead is not None and lead > 0 else None
+    words = (
+        "no trade story"
+        if trades.first_at is None and item.passes
+        else ahead or ("trades have it" if trades.first_at else None)
+    )
+    return join(alert, " · " if alert and words else None, words)
 
 
 def _spoken(item: HeatItem) -> str:

@@ -1,0 +1,141 @@
+// Two other forms of the heatmap, made in the browser from the figure's own data, so they cost the wire nothing:
+// a strip of hours in each row of the phone's list, and a table of numbers for whoever cannot use the picture.
+(function () {
+  "use strict";
+  const phone = matchMedia("(max-width: 720px)");
+  const rows = document.querySelector('[data-region="rows"]');
+  const button = document.getElementById("show-table");
+  const place = document.getElementById("map-table");
+  const board = document.querySelector(".board");
+  let figure = null; // { source, mapper }
+  let waiting = false;
+
+  const later = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; draw(); });
+  };
+
+  function draw() {
+    if (!figure) return;
+    if (phone.matches) strips(read());
+    if (!place.hidden) table(read());
+  }
+
+  // The figure's flat columns as rows by slug, each with its hours in order.
+  function read() {
+    const data = figure.source.data;
+    const hours = new Map();
+    const found = new Map();
+    for (let at = 0; at < data.row.length; at++) {
+      if (!hours.has(data.hour[at])) hours.set(data.hour[at], data.when[at]);
+      if (!found.has(data.row[at])) found.set(data.row[at], { name: data.name[at], at: [] });
+      found.get(data.row[at]).at.push(at);
+    }
+    return { data, hours, rows: found };
+  }
+
+  function strips(view) {
+    const { palette, low, high } = figure.mapper;
+    const colour = (value) => {
+      const step = Math.floor(((value - low) / (high - low)) * palette.length);
+      return palette[Math.min(palette.length - 1, Math.max(0, step))];
+    };
+    for (const gap of rows.querySelectorAll(".map-gap")) {
+      const row = view.rows.get(gap.closest("[data-slug]").dataset.slug);
+      if (!row) continue;
+      const canvas = gap.querySelector("canvas") || gap.appendChild(document.createElement("canvas"));
+      canvas.className = "strip-24";
+      canvas.width = row.at.length * 4;
+      canvas.height = 1;
+      const pen = canvas.getContext("2d");
+      row.at.forEach((at, hour) => {
+        const value = view.data.zvalues[at];
+        if (Number.isNaN(value) || value === null) return; // the hatch behind it stands for "nobody looked"
+        pen.fillStyle = colour(value);
+        pen.fillRect(hour * 4, 0, 4, 1);
+      });
+    }
+  }
+
+  // ---- the table ----------------------------------------------------------------------------------------------------
+  const say = (cell, text) => { if (cell.textContent !== text) cell.textContent = text; };
+
+  function fit(parent, count, make) {
+    while (parent.children.length > count) parent.lastElementChild.remove();
+    while (parent.children.length < count) parent.append(make());
+    return parent.children;
+  }
+
+  const cell = (name, scope) => () => {
+    const made = document.createElement(name);
+    if (scope) made.scope = scope;
+    return made;
+  };
+
+  function table(view) {
+    const chosen = document.querySelector("input[name=colour]:checked");
+    const column = (chosen && chosen.value) || "heat";
+    const words = chosen ? chosen.closest("label").textContent.trim() : "HEAT";
+    const texts = view.data[column];
+    say(place.querySelector("caption"), `${words} by name and hour, highest HEAT first. A dash: nobody looked in that hour.`);
+    const heads = fit(place.querySelector("thead tr"), view.hours.size + 1, cell("th", "col"));
+    say(heads[0], "Name");
+    [...view.hours.values()].forEach((when, at) => say(heads[at + 1], when));
+    const lines = fit(place.querySelector("tbody"), view.rows.size, cell("tr"));
+    [...view.rows.values()].forEach((row, place_) => {
+      const line = lines[place_];
+      if (!line.firstElementChild) line.append(cell("th", "row")());
+      const cells = fit(line, row.at.length + 1, cell("td"));
+      say(cells[0], row.name);
+      cells[0].dir = "auto";
+      row.at.forEach((at, hour) => say(cells[hour + 1], texts[at]));
+    });
+  }
+
+  function turn(on) {
+    place.hidden = !on;
+    button.setAttribute("aria-pressed", String(on));
+    board.classList.toggle("as-table", on);
+    try { sessionStorage.setItem("et_table", on ? "1" : ""); } catch { /* private mode: not kept */ }
+    draw();
+    if (on) place.scrollLeft = place.scrollWidth; // now is at the right
+  }
+
+  // ---- start --------------------------------------------------------------------------------------------------------
+  function adopt() {
+    const model = window.Bokeh && Bokeh.documents[0] && Bokeh.documents[0].get_model_by_name("heat-figure");
+    const renderer = model && model.renderers.find((one) => one.data_source && one.data_source.data.zvalues);
+    if (!renderer) return;
+    const mapper = renderer.glyph.fill_color.transform;
+    figure = { source: renderer.data_source, mapper };
+    renderer.data_source.properties.data.change.connect(later);
+    mapper.change.connect(later);
+    let kept = "";
+    try { kept = sessionStorage.getItem("et_table"); } catch { /* as above */ }
+    if (kept) turn(true);
+    else later();
+  }
+
+  new MutationObserver((changes) => {
+    if (changes.some((one) => !one.target.matches(".map-gap") || one.removedNodes.length)) later();
+  }).observe(rows, { childList: true, subtree: true });
+  new MutationObserver((_changes, observer) => {
+    if (!document.documentElement.classList.contains("connected")) return;
+    observer.disconnect();
+    adopt();
+  }).observe(document.documentElement, { attributeFilter: ["class"] });
+  phone.addEventListener("change", later);
+  button.addEventListener("click", () => turn(place.hidden));
+
+  // The list keeps its place while one name has the screen.
+  let kept = 0;
+  let shown = document.body.dataset.panel;
+  new MutationObserver(() => {
+    const panel = document.body.dataset.panel;
+    if (!phone.matches || panel === shown) { shown = panel; return; }
+    shown = panel;
+    window.scrollTo(0, panel === "entity" ? 0 : kept);
+  }).observe(document.body, { attributeFilter: ["data-panel"] });
+  window.addEventListener("scroll", () => { if (document.body.dataset.panel !== "entity") kept = window.scrollY; }, { passive: true });
+})();
