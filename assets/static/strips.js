@@ -73,33 +73,49 @@
     return made;
   };
 
+  const NOW = [".name", ".heat", ".sigma"]; // of the row beside the map
+
+  function line() {
+    const made = document.createElement("tr");
+    made.append(cell("th", "row")());
+    const open = made.firstElementChild.appendChild(document.createElement("button"));
+    open.type = "button";
+    open.className = "link";
+    open.dataset.act = "open";
+    open.dir = "auto";
+    return made;
+  }
+
+  function fill(made, slug, row, texts) {
+    const cells = fit(made, row.at.length + NOW.length, cell("td"));
+    const open = cells[0].firstElementChild;
+    open.dataset.slug = slug;
+    open.dataset.name = row.name;
+    say(open, row.name);
+    const beside = [...rows.querySelectorAll(".row")].find((one) => one.dataset.slug === slug);
+    NOW.slice(1).forEach((part, at) => say(cells[at + 1], beside ? beside.querySelector(part).textContent : "–"));
+    [...row.at].reverse().forEach((from, at) => say(cells[at + NOW.length], texts[from]));
+  }
+
   function table(view) {
     const chosen = document.querySelector("input[name=colour]:checked");
     const column = (chosen && chosen.value) || "heat";
     const words = chosen ? chosen.closest("label").textContent.trim() : "HEAT";
     const texts = view.data[column];
-    say(place.querySelector("caption"), `${words} by name and hour, highest HEAT first. A dash: nobody looked in that hour.`);
-    const heads = fit(place.querySelector("thead tr"), view.hours.size + 1, cell("th", "col"));
-    say(heads[0], "Name");
-    [...view.hours.values()].forEach((when, at) => say(heads[at + 1], when));
-    const lines = fit(place.querySelector("tbody"), view.rows.size, cell("tr"));
-    [...view.rows.values()].forEach((row, place_) => {
-      const line = lines[place_];
-      if (!line.firstElementChild) line.append(cell("th", "row")());
-      const cells = fit(line, row.at.length + 1, cell("td"));
-      say(cells[0], row.name);
-      cells[0].dir = "auto";
-      row.at.forEach((at, hour) => say(cells[hour + 1], texts[at]));
-    });
+    say(place.querySelector("caption"), `${words} by name and hour, highest HEAT first, newest hour first. A dash: nobody looked in that hour.`);
+    const heads = fit(place.querySelector("thead tr"), view.hours.size + NOW.length, cell("th", "col"));
+    const hours = [...view.hours.values()].reverse().map((when) => when.split("–")[0]);
+    ["Name", "HEAT now", "Velocity now", ...hours].forEach((text, at) => say(heads[at], text));
+    const lines = fit(place.querySelector("tbody"), view.rows.size, line);
+    [...view.rows].forEach(([slug, row], at) => fill(lines[at], slug, row, texts));
   }
 
   function turn(on) {
     place.hidden = !on;
-    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? "Show as map" : "Show as table";
     board.classList.toggle("as-table", on);
     try { sessionStorage.setItem("et_table", on ? "1" : ""); } catch { /* private mode: not kept */ }
     draw();
-    if (on) place.scrollLeft = place.scrollWidth; // now is at the right
   }
 
   // ---- start --------------------------------------------------------------------------------------------------------
