@@ -9,7 +9,7 @@ from typing import Any
 import holoviews as hv
 import panel as pn
 import polars as pl
-from bokeh.models import CategoricalColorMapper, DatetimeTickFormatter, HoverTool
+from bokeh.models import CategoricalColorMapper, DatetimeTickFormatter, HoverTool, NoOverlap
 
 from heatmap_app.pages.words import Times, plain, platform
 from heatmap_app.plots import HOVER_CSS, weak_hook
@@ -151,6 +151,7 @@ class LiveTimeline:
             major_label_text_font="Inter Variable, system-ui, sans-serif",
         )  # fmt: skip
         axis.ticker.desired_num_ticks = 6
+        axis.major_label_policy = NoOverlap(min_distance=8)
         self._figure = figure
         self._ink()
         self._patch()
