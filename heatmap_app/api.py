@@ -162,7 +162,7 @@ def receipts(
     source: SourceName | None = None,
     hour: datetime | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=300)] = None,
+    cursor: Annotated[str | None, Query(max_length=2_000)] = None,
 ) -> ReceiptPage:
     """``hour`` is the UTC start of one clock hour; ``cursor`` is the ``next_cursor`` of the page before."""
     known(reader.entity(slug), slug)

@@ -16,7 +16,7 @@ from pipelines.outbox import SLACK
 from pipelines.people import Activity
 from pipelines.settings import Settings
 from pipelines.store.store import Store
-from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, ReceiptPage, SourceHealth
+from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, NameLine, ReceiptPage, SourceHealth
 
 DAY = timedelta(days=1)
 
@@ -37,8 +37,9 @@ class StoreReader:
         """The board at the latest scoring poll, or at the one ``filters.at`` names."""
         view = read.heat_view(
             self.store, self.settings, limit=filters.limit, sort=filters.sort, min_velocity=filters.min_velocity,
-            min_spread=filters.min_spread, domains=filters.domains, platforms=filters.platforms, hours=filters.hours,
-            at=filters.at, now=self.clock.now(), mode=self.mode, poll_seconds=self.poll_seconds,
+            min_spread=filters.min_spread, domains=filters.domains, platforms=filters.platforms,
+            watched_only=filters.watched, hours=filters.hours, at=filters.at, now=self.clock.now(), mode=self.mode,
+            poll_seconds=self.poll_seconds,
         )  # fmt: skip
         if filters.at is not None:
             return view
@@ -67,6 +68,10 @@ class StoreReader:
     ) -> ReceiptPage:
         """Receipts newest first, with ``at`` those seen by then; an empty page for an unknown slug."""
         return read.receipts(self.store, slug, source, hour, limit, cursor, at) or ReceiptPage(())
+
+    def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:
+        """Hourly scores of several names for one timeline, in the order asked for; unknown slugs are left out."""
+        return read.lines(self.store, slugs, hours, at)
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         """Entities one of whose names contains ``text``, best first."""

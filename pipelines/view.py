@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from pipelines.naming import NameRow, PastChange
+
 Sort = Literal["heat", "velocity", "spread", "affect"]
 SORTS: tuple[Sort, ...] = ("heat", "velocity", "spread", "affect")
 
@@ -95,6 +97,8 @@ class HeatItem:
     trades: TradesStatus
     history: tuple[HistoryPoint, ...]
     previous_rank: int | None = None
+    watched: bool = False
+    """On the desk's watchlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +181,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptPage:
-    """Receipts newest first; ``next_cursor`` is opaque and None on the last page."""
+    """Receipts newest first; ``next_cursor`` is opaque and None on the last page. ``first`` is the place of the first of
+    ``items`` among all ``total``, from 1."""
 
     items: tuple[Receipt, ...]
     next_cursor: str | None = None
     total: int = 0
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,14 @@ class TimelinePoint:
     source: str
     volume: float | None
     mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameLine:
+    """One name's hourly scores, oldest first, for a timeline of several."""
+
+    entity: EntityRef
+    history: tuple[HistoryPoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +226,11 @@ class EntityView:
     decisions: tuple[dict[str, Any], ...] = field(default=())
     """Why it did or did not alert in the last 24 h, newest first; polls in a row with one reason are one entry."""
     package: dict[str, Any] | None = None
+    scored_at: datetime | None = None
+    """The scoring poll behind ``item`` and the end of ``history``; None before the first one."""
+    history: tuple[HistoryPoint, ...] = ()
+    """Hourly scores of 7 days, oldest first."""
+    names: tuple[NameRow, ...] = ()
+    changes: tuple[PastChange, ...] = ()
+    """What people changed about its names, newest first."""
+    watched: bool = False

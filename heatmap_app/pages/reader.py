@@ -12,13 +12,15 @@ from typing import Protocol
 
 from pipelines.model import DEFAULT_DOMAINS
 from pipelines.people import Activity
-from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage, Sort
+from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptPage, Sort
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the board shows. ``domains`` None means all; ``min_*`` None means the gate is off; ``platforms``: rows seen on
-    any of these. ``hours`` is how many the map shows, ``at`` (UTC) the last scoring poll up to then; None is the latest."""
+    any of these; ``watched``: those on the watchlist.
+
+    ``hours`` is how many the map shows, ``at`` (UTC) the last scoring poll up to then; None is the latest."""
 
     limit: int = 20
     sort: Sort = "heat"
@@ -26,6 +28,7 @@ class Filters:
     min_spread: int | None = None
     domains: tuple[str, ...] | None = tuple(str(domain) for domain in DEFAULT_DOMAINS)
     platforms: tuple[str, ...] | None = None
+    watched: bool = False
     hours: int = 24
     at: datetime | None = None
 
@@ -56,6 +59,10 @@ class Reader(Protocol):
     ) -> ReceiptPage:
         """Receipts of an entity, newest first; ``hour`` is the UTC start of one clock hour. With ``at`` only what had
         been seen by then."""
+        ...
+
+    def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:
+        """Hourly scores of several names for one timeline, in the order asked for; unknown slugs are left out."""
         ...
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:

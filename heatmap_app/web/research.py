@@ -26,7 +26,7 @@ from heatmap_app.web.svg import svg
 from pipelines.errors import InputError, StoreError
 from pipelines.read import live_slug, research_pack, search
 from pipelines.read.pack import BEGINNING, Pack
-from pipelines.read.story import receipt_of
+from pipelines.read.receipts import receipt_of
 
 router = APIRouter()
 Slug = Annotated[str, PathParameter(min_length=1, max_length=200)]

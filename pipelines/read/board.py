@@ -33,6 +33,7 @@ def heat_view(
     min_spread: int | None = None,
     domains: Sequence[str] | None = DEFAULT_DOMAINS,
     platforms: Sequence[str] | None = None,
+    watched_only: bool = False,
     hours: int = COLUMNS,
     at: datetime | None = None,
     now: datetime,
@@ -41,7 +42,8 @@ def heat_view(
 ) -> HeatView:
     """The board at the latest scoring poll, or at the latest not after ``at``, then with the sources as they were.
 
-    ``domains`` None means all; ``platforms``: names seen on any of these; ``hours`` is how many the map shows. ``mode`` and
+    ``domains`` None means all; ``platforms``: names seen on any of these; ``watched_only``: those on the
+    watchlist; ``hours`` is how many the map shows. ``mode`` and
     ``poll_seconds`` (the enabled sources with their intervals) come from settings where they are not given. Raises
     :class:`InputError` for an unknown ``sort``, :class:`StoreError`.
     """
@@ -54,7 +56,8 @@ def heat_view(
     watched = store.watched_hours(PLATFORMS, poll.at if poll else then)
     if poll is None:
         return HeatView(None, shown_mode, False, (), hour_starts(then, hours), 0, watched, sources)
-    query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms))
+    query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms),
+                       store.watched() if watched_only else None)  # fmt: skip
     scored, matching = store.board_counts(poll.id, query)
     items = _items(store, settings, poll, query, hours)
     return HeatView(

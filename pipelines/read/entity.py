@@ -14,7 +14,7 @@ from pipelines.read.why import SPAN, runs
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
 from pipelines.store.store import Store
-from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, TimelinePoint
+from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, NameLine, TimelinePoint
 
 TIMELINE_HOURS = 168
 RELATED_SPAN = timedelta(days=7)
@@ -36,7 +36,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
     names = store.names_of([entity_id])[entity_id]
     until = now if past else None
     alerts = store.alert_rows(ids=family, limit=ALERTS, until=until)
-    item = scored_item(store, settings, entity_id, until)[0]
+    item, scored_at = scored_item(store, settings, entity_id, until)
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
         first_seen=store.first_seen([entity_id]).get(entity_id),
@@ -51,6 +51,11 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
         alerts=_alerts(alerts),
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
         package=entity_package(store, family, row, item, alerts[0] if alerts else None, now),
+        scored_at=scored_at,
+        history=read_history(store, [entity_id], scored_at, TIMELINE_HOURS)[entity_id] if scored_at else (),
+        names=tuple(store.name_rows(family)),
+        changes=tuple(store.past_changes(family)),
+        watched=entity_id in store.watched(),
     )
 
 
@@ -67,6 +72,15 @@ def history(store: Store, settings: Settings, slug: str, hours: int = 24) -> tup
     if entity_id is None:
         return None
     return () if poll is None else read_history(store, [entity_id], poll.at, max(1, hours))[entity_id]
+
+
+def lines(store: Store, slugs: Sequence[str], hours: int, at: datetime | None = None) -> tuple[NameLine, ...]:
+    """The hourly scores of several entities up to the latest scoring poll (not after ``at``), in the order asked for;
+    unknown slugs are left out, and one of a merged entity stands for what it was merged into."""
+    ids = list(dict.fromkeys(found for slug in slugs if (found := store.find(slug)) is not None))
+    poll = store.latest(at)
+    history = read_history(store, ids, poll.at, max(1, hours)) if poll and ids else {}
+    return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids))
 
 
 def search(store: Store, q: str, limit: int = 20) -> tuple[EntityRef, ...]:

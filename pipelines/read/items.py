@@ -27,6 +27,7 @@ class Beside:
     trades: Mapping[int, TradesStatus]
     history: Mapping[int, tuple[HistoryPoint, ...]]
     previous: Mapping[int, int]
+    watched: frozenset[int] = frozenset()
 
 
 def hour_starts(as_of: datetime, hours: int = COLUMNS) -> tuple[datetime, ...]:
@@ -42,7 +43,7 @@ def read_beside(
     first_pass, trade_items = store.trade_times(ids, as_of - TRADES_BEFORE - TRADES_AFTER, as_of)
     trades = {key: trades_status(first_pass.get(key), trade_items.get(key, []), as_of) for key in ids}
     history = read_history(store, ids, as_of, hours)
-    return Beside(store.names_of(ids), store.first_seen(ids), trades, history, previous)
+    return Beside(store.names_of(ids), store.first_seen(ids), trades, history, previous, store.watched())
 
 
 def trades_status(
@@ -103,6 +104,7 @@ def heat_item(row: Mapping[str, Any], rank: int, beside: Beside, settings: Setti
         trades=beside.trades.get(key, TradesStatus()),
         history=beside.history.get(key, ()),
         previous_rank=beside.previous.get(key),
+        watched=key in beside.watched,
     )
 
 

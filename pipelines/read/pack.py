@@ -14,7 +14,8 @@ from pipelines.read.board import is_stale
 from pipelines.read.entity import TIMELINE_HOURS, related_names, scored_item, timeline
 from pipelines.read.health import source_health
 from pipelines.read.kpis import AlertLead, alert_leads
-from pipelines.read.story import entity_package, receipt_of
+from pipelines.read.receipts import receipt_of
+from pipelines.read.story import entity_package
 from pipelines.read.why import runs
 from pipelines.settings import Settings
 from pipelines.settings_kpis import Kpis

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,16 @@ AUDITED = (*SOURCES, "explore")
 """What has rows in the audit of fetches."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins: behind ``row`` (at, source, item id), with ``shown`` receipts before it, in the order that
+    held at ``until``."""
+
+    row: tuple[datetime, str, str]
+    until: datetime
+    shown: int
+
+
 def receipts(
     store: Store,
     slug: str,
@@ -31,24 +42,29 @@ def receipts(
 ) -> ReceiptPage | None:
     """An entity's receipts, newest first; None for an unknown slug.
 
-    ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. ``until``: only
-    what had been seen by then. Raises :class:`InputError`
-    for an unknown source, an hour without a zone or a cursor that is not ours.
+    ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. ``until``: only what had been seen
+    by then. A cursor keeps the instant of its first page: what is seen later neither moves nor joins the pages after it, so
+    that together they are complete and without doubles. Raises :class:`InputError` for an unknown source, an hour without a
+    zone or a cursor that is not ours.
     """
     _check_source(source)
     if hour is not None and hour.tzinfo is None:
         raise InputError("hour: needs a time zone, for example 2026-11-22T14:00:00Z")
-    after = _receipt_place(cursor)
+    place = _receipt_place(cursor)
     entity_id = store.find(slug)
     if entity_id is None:
         return None
     limit = min(max(limit, 1), MAX_PAGE)
     family = store.family(entity_id)
-    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1, until=until)
+    held, after, before = (place.until, place.row, place.shown) if place else (until, None, 0)
+    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1, until=held)
     shown = rows[:limit]
-    more = len(rows) > limit
-    following = _encode([_micros(shown[-1]["at"]), shown[-1]["source"], shown[-1]["item_id"]]) if more else None
-    return ReceiptPage(tuple(_receipt(row) for row in shown), following, total)
+    following = None
+    if len(rows) > limit:
+        last = shown[-1]
+        until_then = held or last["newest"]
+        following = _encode([_micros(last["at"]), last["source"], last["item_id"], _micros(until_then), before + limit])
+    return ReceiptPage(tuple(receipt_of(row) for row in shown), following, total, before + 1)
 
 
 def audit(
@@ -69,7 +85,8 @@ def audit(
     return {"items": shown, "next_cursor": following}
 
 
-def _receipt(row: dict[str, Any]) -> Receipt:
+def receipt_of(row: Mapping[str, Any]) -> Receipt:
+    """A row of :meth:`Store.receipt_rows` or :meth:`Store.evidence` as a receipt."""
     return Receipt(
         source=row["source"], feed=row["feed"], item_id=row["item_id"], title=row["title"], url=row["url"],
         published_at=row["published_at"], observed_at=row["observed_at"], engagement=row["engagement"],
@@ -99,13 +116,14 @@ def _decode(cursor: str | None, kinds: tuple[type, ...]) -> list[Any] | None:
     return place
 
 
-def _receipt_place(cursor: str | None) -> tuple[datetime, str, str] | None:
-    place = _decode(cursor, (int, str, str))
+def _receipt_place(cursor: str | None) -> _Place | None:
+    place = _decode(cursor, (int, str, str, int, int))
     if place is None:
         return None
-    if "\x00" in place[1] + place[2]:
+    at, source, item_id, until, shown = place
+    if "\x00" in source + item_id or not 0 < shown < 2**53:
         raise InputError("cursor: not one of ours; leave it out to start at the first page")
-    return _moment(place[0]), place[1], place[2]
+    return _Place((_moment(at), source, item_id), _moment(until), shown)
 
 
 def _fetch_place(cursor: str | None) -> tuple[datetime, int] | None:

@@ -20,9 +20,10 @@ from pipelines.alert.package_model import Package, Story
 from pipelines.alert.package_templates import TEXTS_FILE
 from pipelines.alert.package_words import WORDS_FILE
 from pipelines.errors import HeatmapError
+from pipelines.read.receipts import receipt_of
 from pipelines.settings import CONFIG_DIR, ROOT
 from pipelines.store.store import Store
-from pipelines.view import HeatItem, Receipt
+from pipelines.view import HeatItem
 
 log = structlog.get_logger(__name__)
 
@@ -75,15 +76,6 @@ def story_of(name: Mapping[str, Any], evidence: Evidence, numbers: Numbers) -> S
         related=evidence.related, first_seen=evidence.first_seen, now=evidence.now, velocity_z=numbers.velocity_z,
         spread_count=numbers.spread_count, trades_first_at=numbers.trades_at, confidence=numbers.confidence,
         cut_short=sum(evidence.totals.values()) > len(evidence.rows),
-    )  # fmt: skip
-
-
-def receipt_of(row: Mapping[str, Any]) -> Receipt:
-    """A row of :meth:`Store.evidence` as a receipt."""
-    return Receipt(
-        source=row["source"], feed=row["feed"], item_id=row["item_id"], title=row["title"], url=row["url"],
-        published_at=row["published_at"], observed_at=row["observed_at"], engagement=row["engagement"],
-        sentiment=row["sentiment"], matched=row["matched"],
     )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :veloci
     AND (CAST(:spread AS int) IS NULL OR s.spread_count >= :spread)
     AND (CAST(:domains AS text[]) IS NULL OR e.domain = ANY(:domains))
     AND (CAST(:platforms AS text[]) IS NULL OR EXISTS (SELECT FROM jsonb_each(s.platforms) AS seen
-        WHERE seen.key = ANY(:platforms) AND CAST(seen.value ->> 'mentions' AS float8) > 0))"""
+        WHERE seen.key = ANY(:platforms) AND CAST(seen.value ->> 'mentions' AS float8) > 0))
+    AND (CAST(:only AS bigint[]) IS NULL OR s.entity_id = ANY(:only))"""
 ROW = """s.entity_id, s.velocity_z, s.spread_count, s.affect, s.raw, s.heat, s.peak_at, s.hours_since_peak,
     s.confidence, s.passes, s.persistence, s.eligible, s.parts, s.platforms,
     e.slug, e.name, e.kind, e.domain, e.created_at"""
@@ -52,6 +53,8 @@ class BoardQuery:
     domains: tuple[str, ...] | None = None
     platforms: tuple[str, ...] | None = None
     """Names mentioned on any of these."""
+    only: frozenset[int] | None = None
+    """No other entities than these: the watched ones."""
 
     def values(self, poll_id: int) -> dict[str, Any]:
         """The parameters of the board's SQL."""
@@ -59,7 +62,7 @@ class BoardQuery:
         platforms = None if self.platforms is None else list(self.platforms)
         return {
             "poll": poll_id, "velocity": self.min_velocity, "spread": self.min_spread, "domains": domains,
-            "platforms": platforms, "limit": self.limit,
+            "platforms": platforms, "limit": self.limit, "only": None if self.only is None else sorted(self.only),
         }  # fmt: skip
 
     @property

@@ -16,20 +16,27 @@ SEEN_AT = f"""CASE WHEN {UNTIL} IS NULL OR i.last_observed <= :until THEN i.last
     (SELECT max(s.seen_at) FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id AND s.seen_at <= :until),
     i.first_observed) END"""  # noqa: S608  # our own expression
 RECEIPT_TIME = f"CASE WHEN k.kind = 'level' THEN {SEEN_AT} ELSE m.at END"
-RECEIPTS = f"""SELECT * FROM (
-    SELECT DISTINCT ON (i.source, i.item_id) i.source, i.feed, i.item_id, i.title, i.url, i.published_at,
-        {SEEN_AT} AS observed_at, i.engagement, i.sentiment, m.matched, {RECEIPT_TIME} AS at
+RECEIPTS = f"""SELECT DISTINCT ON (m.source, m.item_id) m.source, m.item_id, m.matched, i.last_observed,
+        {RECEIPT_TIME} AS at
     FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     LEFT JOIN source_kind k ON k.source = i.source
     WHERE m.entity_id = ANY(:ids) AND (CAST(:source AS text) IS NULL OR m.source = :source)
-        AND i.item_id NOT LIKE '{GONE}%' AND ({UNTIL} IS NULL OR (i.first_observed <= :until AND m.at <= :until))
+        AND i.item_id NOT LIKE '{GONE}%' AND ({UNTIL} IS NULL OR i.first_observed <= :until)
         AND (CAST(:hour AS timestamptz) IS NULL OR CASE WHEN k.kind = 'level'
             THEN EXISTS (SELECT FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id
                 AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')
             ELSE m.at >= :hour AND m.at < CAST(:hour AS timestamptz) + interval '1 hour' END)
-    ORDER BY i.source, i.item_id, m.entity_id) AS found"""  # noqa: S608  # our own expression
-PAGE = """ WHERE CAST(:at AS timestamptz) IS NULL OR (at, source, item_id) < (:at, :last_source, :last_item)
-    ORDER BY at DESC, source DESC, item_id DESC LIMIT :limit"""
+    ORDER BY m.source, m.item_id, m.entity_id"""  # noqa: S608  # our own expression
+PAGE = f"""WITH found AS MATERIALIZED ({RECEIPTS}),
+    page AS (SELECT * FROM found
+        WHERE CAST(:at AS timestamptz) IS NULL OR (at, source, item_id) < (:at, :last_source, :last_item)
+        ORDER BY at DESC, source DESC, item_id DESC LIMIT :limit)
+    SELECT i.source, i.feed, i.item_id, i.title, i.url, i.published_at, {SEEN_AT} AS observed_at, i.engagement,
+        i.sentiment, page.matched, page.at, (SELECT count(*) FROM found) AS total,
+        (SELECT max(last_observed) FROM found) AS newest
+    FROM page JOIN item i ON i.source = page.source AND i.item_id = page.item_id
+    ORDER BY page.at DESC, page.source DESC, page.item_id DESC"""  # noqa: S608  # our own
+"""Only keys and times are sorted; what is shown is fetched for the rows of the page."""
 TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
     JOIN item i ON i.source = m.source AND i.item_id = m.item_id AND i.last_observed > :since
     JOIN mention o ON o.source = m.source AND o.item_id = m.item_id AND o.entity_id <> ALL(:ids)
@@ -66,14 +73,14 @@ class Details(Part):
 
         ``at`` is publication for event sources and the last sighting for level sources. ``after`` is the (at, source,
         item_id) of the last row already seen. With ``until`` only what had been seen by then; engagement is as last seen.
+        Every row carries ``newest``, the latest sighting among all: as the next page's ``until`` it holds the order still.
         """
         at, last_source, last_item = after or (None, "", "")
         values = {"ids": list(ids), "source": source, "hour": hour, "at": at, "last_source": last_source,
                   "last_item": last_item, "limit": limit, "until": until}  # fmt: skip
         with self._db.reading() as connection:
-            total = connection.execute(text(f"SELECT count(*) FROM ({RECEIPTS}) AS every_one"), values).scalar_one()  # noqa: S608  # our own
-            rows = connection.execute(text(RECEIPTS + PAGE), values).mappings().all()
-        return [dict(row) for row in rows], int(total)
+            rows = connection.execute(text(PAGE), values).mappings().all()
+        return [dict(row) for row in rows], int(rows[0]["total"]) if rows else 0
 
     def hourly_rows(self, ids: Sequence[int], since: datetime, until: datetime) -> list[dict[str, Any]]:
         """Volume and mentions per source and hour of the family, ``since <= hour <= until``.

@@ -11,8 +11,8 @@ from pipelines.errors import InputError
 from pipelines.model import UTC_TIME, Domain, conform
 from pipelines.store.base import Part, merged_map, write_audit
 from pipelines.store.bulk import clean, stage, upsert, usable_key
-from pipelines.store.name_changes import EDITOR, get_entity
 from pipelines.store.engine import as_utc
+from pipelines.store.name_changes import EDITOR, get_entity
 
 EVIDENCE = pl.Schema(
     {"entity_id": pl.Int64(), "kind": pl.String(), "domain": pl.String(), "weight": pl.Float64(), "detail": pl.String()}

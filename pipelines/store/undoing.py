@@ -80,7 +80,7 @@ def _unmerged(connection: Connection, row: Facts, before: Facts) -> None:
 
 def _merged_again(connection: Connection, row: Facts, before: Facts) -> None:
     """An unmerge, and a split that was one."""
-    alone = get_entity(connection, int(before.get("new", row["entity_id"])), merged=True)
+    alone = get_entity(connection, int(before.get("new") or row["entity_id"]), merged=True)
     parent = int(before["merged_into"])
     _check(alone["merged_into"] is None, f"{alone['slug']} stands under another name now")
     _check(alone["id"] not in _above(connection, parent), f"{alone['slug']} has taken that name in meanwhile")

@@ -19,6 +19,7 @@ from pipelines.view import (
     HeatItem,
     HeatView,
     HistoryPoint,
+    NameLine,
     PlatformScore,
     Receipt,
     ReceiptPage,
@@ -178,6 +179,12 @@ class SampleReader:
         first = int(cursor or 0)
         rest = first + limit
         return ReceiptPage(tuple(found[first:rest]), str(rest) if len(found) > rest else None, len(found))
+
+    def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:
+        self._called("lines")
+        step = max(0, self._step(at))
+        numbers = [int(slug[1:]) for slug in slugs if slug[1:].isdigit() and 0 < int(slug[1:]) <= len(self.names)]
+        return [NameLine(self._ref(number), self._history(number, step, hours)) for number in numbers]
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         self._called("search")

@@ -16,7 +16,7 @@ import pytest
 from heatmap_app.board import Board, Hub
 from heatmap_app.pages.reader import Filters
 from pipelines.people import Activity
-from pipelines.view import EntityRef, EntityView, HeatView, ReceiptPage
+from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptPage
 
 
 class Session:
@@ -72,6 +72,9 @@ class Reader:
         at: datetime | None = None,
     ) -> ReceiptPage:
         return ReceiptPage(())
+
+    def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:
+        return ()
 
     def search(self, text: str, limit: int) -> Sequence[EntityRef]:
         return ()
