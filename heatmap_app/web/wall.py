@@ -52,7 +52,7 @@ def feed_of(request: Request) -> WallFeed:
     if found is None:
         runtime = runtime_of(request)
         found = request.app.state.wall = WallFeed(
-            runtime.board, runtime.world.clock, runtime.settings, told_by(runtime.reader.store),
+            runtime.board, runtime.world.clock, runtime.settings, runtime.mode, told_by(runtime.reader.store),
             getattr(request.app.state, "speed", 1.0), runtime.database_state,
         )  # fmt: skip
     return found

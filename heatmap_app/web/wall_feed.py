@@ -49,7 +49,6 @@ POLL_S = (2.0, 15.0)
 ALERTS = 50
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 FILES = ("wall.css", "wall.js")
 
 
@@ -67,11 +66,12 @@ class WallFeed:
     virtual seconds a real second. :meth:`state` is called on the event loop only."""
 
     def __init__(
-        self, board: Board, clock: Clock, settings: Settings, told: Callable[[HeatView, datetime], Told],
-        speed: float = 1.0, database: Callable[[], DatabaseState | None] = lambda: None,
+        self, board: Board, clock: Clock, settings: Settings, mode: str,
+        told: Callable[[HeatView, datetime], Told], speed: float = 1.0, database: Callable[[], DatabaseState | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.clock, self.speed, self.settings = clock, speed, settings
         self._board, self._told, self._database = board, told, database
+        self._nothing = HeatView(as_of=None, mode=mode, stale=False, items=())
         self._kept: OrderedDict[tuple[WallQuery, str], tuple[int, State]] = OrderedDict()
         self._under_way: dict[tuple[WallQuery, str], asyncio.Task[State]] = {}
         self._last_told: Told = Told()
@@ -110,10 +110,10 @@ class WallFeed:
         try:
             view = self._board.view(filters)
             told = self._last_told = self._told(view, now)
-        except Exception:  # a screen outlives its database, whatever that says
-            log.exception("wall: reading failed")
+        except Exception as error:  # a screen outlives its database, whatever that says
+            log.warning("wall: reading failed", reason=str(error), kind=type(error).__name__)
             problem = "The board could not be read: the database does not answer."
-            view = self._board.latest(filters) or self._board.newest() or NOTHING_YET
+            view = self._board.latest(filters) or self._board.newest() or self._nothing
             told = self._last_told
         times = query.times(zone)
         values = wall(view, told, query, self.settings, times, now, problem=problem, database=self._database())

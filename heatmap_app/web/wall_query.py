@@ -13,7 +13,7 @@ from heatmap_app.plots import COLOURS, Colour
 
 Theme = Literal["night", "day", "auto"]
 THEMES: tuple[Theme, ...] = ("night", "day", "auto")
-MOST_ROWS = 24
+MOST_ROWS = 22
 """More would not leave a line the 28 px that can be read from 4 m."""
 
 SCALES = (0.75, 1.25)
@@ -25,7 +25,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class WallQuery:
-    """What a wall shows. ``rows`` 1..24; ``velocity`` and ``spread``: only names that reach that gate; ``domain`` a word
+    """What a wall shows. ``rows`` 1..22; ``velocity`` and ``spread``: only names that reach that gate; ``domain`` a word
     of :data:`DOMAINS`; ``theme``: auto is day from 7 to 19 o'clock; ``scale`` of the text; ``zone`` an IANA name, empty:
     the screen's own. ``notes``: what the address asked for and did not get."""
 

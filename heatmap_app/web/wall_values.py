@@ -184,6 +184,9 @@ def row(item: HeatItem, view: HeatView, told: Told, colour: Colour, times: Times
     alert, alert_tone = alert_words(item, told, times, now)
     trades, trades_tone = trades_words(item.trades)
     points = {point.hour: point for point in item.history}
+    if view.hours and getattr(points.get(view.hours[-1]), "heat", None) is None:
+        # the hour that runs has no score of its own yet: what it is like now is the row's
+        points[view.hours[-1]] = HistoryPoint(view.hours[-1], item.heat, item.velocity_z, item.spread, item.affect)
     return Row(
         slug=item.entity.slug, rank=item.rank, move=move, steps=steps, name=item.entity.name, kind=item.entity.kind,
         heat=plain(item.heat), cells=tuple(cell(points.get(hour), colour) for hour in view.hours),
@@ -233,7 +236,7 @@ def alert_words(item: HeatItem, told: Told, times: Times, now: datetime) -> tupl
         case Reason.PERSISTENCE:
             return "2nd poll next", "next"
         case Reason.SPREAD:
-            return f"held: {item.spread_count} platform{'' if item.spread_count == 1 else 's'}", "held"
+            return ("held: 1 platform" if item.spread_count == 1 else f"held: on {item.spread_count} of 3"), "held"
         case Reason.COOLDOWN:
             return "held: cool-down", "held"
         case Reason.TRADES:
@@ -292,7 +295,7 @@ def banner(alerts: Sequence[Alerted], times: Times) -> Banner | None:
     last = next((one for one in alerts if not one.fault), None)
     if last is None:
         return None
-    seen = [platform(name) for name in last.platforms]
+    seen = [platform(name) for name in PLATFORMS if name in last.platforms]
     trade = "no trade story yet" if last.trades_at is None else "the trades have it"
     rest = ", ".join([*seen, f"{signed(last.velocity_z)}σ", trade])
     return Banner(last.number, last.at, times.clock(last.at), last.name, f"is spiking: {rest}")
@@ -328,7 +331,7 @@ def notes(
 
 
 def _filters(query: WallQuery, settings: Settings) -> list[str]:
-    words = [] if query.colour == "heat" else [f"Colour: {SCALES[query.colour].label}"]
+    words = []
     if query.velocity:
         words.append(f"velocity ≥ {settings.gates.min_velocity:g}")
     if query.spread:
@@ -339,12 +342,12 @@ def _filters(query: WallQuery, settings: Settings) -> list[str]:
 
 
 def _hour_label(start: datetime, view: HeatView, times: Times) -> str:
-    """``now`` at the last hour, every third full hour before; none beside ``now``."""
+    """``now`` at the last hour, every sixth full hour before; none at the edges, where it would not fit."""
     if start == view.hours[-1]:
         return "now"
     local = times.local(start)
-    far = view.hours[-1] - start >= timedelta(hours=2)
-    return f"{local:%H}:00" if local.hour % 3 == 0 and far else ""
+    fits = view.hours[-1] - start >= timedelta(hours=5) and start - view.hours[0] >= timedelta(hours=1)
+    return f"{local:%H}:00" if local.hour % 6 == 0 and fits else ""
 
 
 def empty(view: HeatView, query: WallQuery, times: Times, problem: str) -> tuple[str, str]:
