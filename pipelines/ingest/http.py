@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import http.cookiejar
+import importlib
 import logging
 import socket
 import ssl
@@ -72,6 +73,7 @@ class Http:
         self._clock = clock or SystemClock()
         self._user_agent = user_agent
         self._client: httpx.AsyncClient | None = None
+        self._making = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,22 +149,31 @@ class Http:
         raise PermanentError(source, f"{place(start)} redirects in circles (more than {MAX_REDIRECTS} times)")
 
     async def _send(self, source: str, url: str, headers: Mapping[str, str], private: bool) -> httpx.Response:
-        if self._client is None:
-            # a jar that accepts nothing: sources share this client and must not share cookies
-            jar = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-            self._client = httpx.AsyncClient(
-                headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
-                timeout=httpx.Timeout(30.0, connect=10.0),
-                follow_redirects=False,
-                verify=_tls(),
-                cookies=jar,
-            )
+        client = await self._connected()
         trace = peer_trace(httpx.URL(url).host, private=private)
-        request = self._client.build_request("GET", url, headers=dict(headers), extensions={"trace": trace})
+        request = client.build_request("GET", url, headers=dict(headers), extensions={"trace": trace})
         try:
-            return await self._client.send(request, stream=True)
+            return await client.send(request, stream=True)
         except httpx.InvalidURL:  # the library reads Location even when it is not to follow it
             raise PermanentError(source, f"unsafe redirect refused: {place(url)} points to no address") from None
+
+    async def _connected(self) -> httpx.AsyncClient:
+        async with self._making:
+            if self._client is None:  # imports and certificates would hold up the event loop
+                self._client = await asyncio.to_thread(self._new_client)
+            return self._client
+
+    def _new_client(self) -> httpx.AsyncClient:
+        importlib.import_module("anyio.streams.tls")  # what the first request would import
+        # a jar that accepts nothing: sources share this client and must not share cookies
+        jar = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        return httpx.AsyncClient(
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
+            timeout=httpx.Timeout(30.0, connect=10.0),
+            follow_redirects=False,
+            verify=_tls(),
+            cookies=jar,
+        )
 
     async def _finish(
         self,

@@ -102,7 +102,7 @@ class TikTokSource:
             raise await self._with_reset_date(apify, error) from None
         except SourceError as error:
             error.request_id, error.bytes_read = apify.request_id, error.bytes_read or apify.bytes_read
-            raise self._with_last_good(error, now) from None
+            raise await _off(self._with_last_good, error, now) from None
         return result
 
     async def _client(self) -> Apify:
@@ -121,11 +121,11 @@ class TikTokSource:
         return adapter
 
     async def _open_run(self, apify: Apify, now: datetime) -> OpenRun | None:
-        run = self._ledger.open_run()
+        run = await _off(self._ledger.open_run)
         if run is None:
             return None
         if run.actor != self._settings.actor or run.age(now) > 2 * self._settings.poll_seconds + self._limit_seconds:
-            self._ledger.close(run)
+            await _off(self._ledger.close, run)
             return None
         if run.run_id is not None:
             return run
@@ -134,9 +134,9 @@ class TikTokSource:
         asked_at = datetime.fromisoformat(run.asked_at)
         clocks_apart = timedelta(seconds=60)
         if last is not None and last.id != run.previous and _utc(last.started_at, now) >= asked_at - clocks_apart:
-            return self._ledger.started(run, last.id)
-        self._ledger.settle(run, 0.0)
-        self._ledger.close(run)
+            return await _off(self._ledger.started, run, last.id)
+        await _off(self._ledger.settle, run, 0.0)
+        await _off(self._ledger.close, run)
         return None
 
     @property
@@ -144,20 +144,20 @@ class TikTokSource:
         return self._settings.run_seconds + self._grace_seconds
 
     async def _start(self, apify: Apify, adapter: Adapter, now: datetime) -> OpenRun:
-        self._check_budget(now)
-        run = self._ledger.ask(self._settings.actor, now, self._settings.max_charge_usd)
+        await _off(self._check_budget, now)
+        run = await _off(self._ledger.ask, self._settings.actor, now, self._settings.max_charge_usd)
         try:
             started = await apify.start(adapter.build(self._settings.country, self._settings.max_items))
         except (PermanentError, RateLimitedError) as error:
             # an answer that says no: nothing runs. A reply of an unknown shape is no such answer.
             if not isinstance(error, ShapeChangedError):
-                self._ledger.settle(run, 0.0)
-                self._ledger.close(run)
+                await _off(self._ledger.settle, run, 0.0)
+                await _off(self._ledger.close, run)
             if isinstance(error, NotThereError):
                 message = f"Apify knows no actor {self._settings.actor}"
                 raise PermanentError(self.name, message, status=404) from None
             raise
-        return self._ledger.started(run, started.id)
+        return await _off(self._ledger.started, run, started.id)
 
     def _check_budget(self, now: datetime) -> None:
         spent, limit = self._ledger.spent(now), self._settings.daily_charge_usd
@@ -175,16 +175,16 @@ class TikTokSource:
         left = self._limit_seconds - self._age(run, now, began)
         found = await apify.wait(str(run.run_id), min(self._wait_seconds, max(left, 0.0)))
         if found is None:
-            self._ledger.close(run)
+            await _off(self._ledger.close, run)
             raise TransientError(self.name, "Apify has lost the run")
         if found.status in FINAL:
-            self._ledger.settle(run, found.usage_total_usd)
+            await _off(self._ledger.settle, run, found.usage_total_usd)
             return found
         if self._age(run, now, began) < self._limit_seconds:
             return None
         if found.status != "ABORTING":
             await apify.abort(str(run.run_id))
-        self._ledger.close(run)
+        await _off(self._ledger.close, run)
         message = f"the run was still {found.status} after {self._settings.run_seconds} s and was aborted"
         raise TransientError(self.name, message)
 
@@ -195,15 +195,18 @@ class TikTokSource:
         self, apify: Apify, adapter: Adapter, run: OpenRun, finished: Any, seen_at: datetime
     ) -> FetchResult:
         if finished.status != "SUCCEEDED":
-            self._ledger.close(run)
+            await _off(self._ledger.close, run)
             said = clean_text(finished.status_message, 200)
             raise TransientError(self.name, f"the run ended as {finished.status}{f': {said}' if said else ''}")
         try:
             raw = await apify.rows(finished.default_dataset_id)
         except PermanentError:
-            self._ledger.close(run)
+            await _off(self._ledger.close, run)
             raise
-        self._ledger.close(run)
+        await _off(self._ledger.close, run)
+        return await _off(self._take, apify, adapter, raw, finished, seen_at)
+
+    def _take(self, apify: Apify, adapter: Adapter, raw: list[Any], finished: Any, seen_at: datetime) -> FetchResult:
         mapped = map_rows(adapter, raw)
         if mapped.unknown:
             self._ledger.keep_unknown(seen_at, self._settings.actor, len(mapped.unknown), mapped.sample)
@@ -263,6 +266,11 @@ class TikTokSource:
             error.message = f"{error.message}; {good.words(now)}"
             error.args = (f"{error.source}: {error.message}",)
         return error
+
+
+async def _off[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """``work`` off the event loop: the ledger may wait for the database."""
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _utc(moment: datetime | None, otherwise: datetime) -> datetime:

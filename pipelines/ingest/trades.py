@@ -116,7 +116,7 @@ class TradesSource:
 
     async def _read(self, url: str, name: str, now: datetime) -> _Read:
         key = f"{SOURCE}:{url}"
-        kept = self._state.get(key) or {}
+        kept = await asyncio.to_thread(self._state.get, key) or {}
         full_at = read_time(kept.get("full_at"))
         due = full_at is None or now - full_at >= FULL_EVERY or now < full_at
         started = time.monotonic()
@@ -140,7 +140,7 @@ class TradesSource:
             read = await self._parse(reply, name, now, left)
         validators = {"etag": reply.headers.get("etag"), "last_modified": reply.headers.get("last-modified")}
         oldest = read.oldest.isoformat() if read.oldest else None
-        self._state.put(key, {**validators, "full_at": now.isoformat(), "oldest": oldest})
+        await asyncio.to_thread(self._state.put, key, {**validators, "full_at": now.isoformat(), "oldest": oldest})
         return read
 
     async def _parse(self, reply: Reply, name: str, now: datetime, deadline_s: float) -> _Read:

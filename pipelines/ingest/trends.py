@@ -7,6 +7,7 @@ fetch is forced once an hour; a 304 is never trusted for longer.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -64,7 +65,7 @@ class TrendsSource:
 
         Raises :class:`~pipelines.errors.SourceError` subclasses; nothing kept in ``state`` is lost by that.
         """
-        kept = self._state.get(self._key) or {}
+        kept = await asyncio.to_thread(self._state.get, self._key) or {}
         before = self._last_list(kept)
         fresh = bool(before.height) and _is_recent(kept.get("fetched_at"), now)
         reply = await self._http.get(
@@ -79,7 +80,8 @@ class TrendsSource:
             again = before.with_columns(pl.lit(now, dtype=ITEMS["poll_at"]).alias("poll_at"))
             return self._result(now, reply, Outcome.NOT_MODIFIED, again, 0, "unchanged")
         with answered(reply.status, reply.headers, len(reply.body)):
-            return self._read(now, reply, had_traffic=bool(before["engagement"].count()))
+            had_traffic = bool(before["engagement"].count())
+            return await asyncio.to_thread(self._read, now, reply, had_traffic=had_traffic)
 
     def _read(self, now: datetime, reply: Reply, *, had_traffic: bool) -> FetchResult:
         elements = _items(reply.body)
