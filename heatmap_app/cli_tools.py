@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heatmap_app.cli_common import JsonOption, opened_store, parse_time, print_json, say, table
+from heatmap_app.cli_record import record
 from heatmap_app.logs import configure
 from pipelines.errors import InputError
 from pipelines.settings import Settings, load_settings
@@ -111,18 +112,6 @@ def poll(
     ]
     table(rows, ("source", "outcome", "items", "new", "time", "detail"))
     say(f"{report['scored']} names scored at {report['at']}")
-
-
-def record(
-    file: Annotated[Path, typer.Argument(help="The Parquet file to append to.")],
-    rounds: Annotated[int | None, typer.Option(help="Stop after so many rounds (default: until Ctrl-C).")] = None,
-) -> None:
-    """Keep polling and append every poll's items to a recording; nothing is scored or stored elsewhere."""
-    from heatmap_app.once import record_to
-
-    settings = load_settings()
-    configure(settings)
-    asyncio.run(record_to(settings, file, rounds, say))
 
 
 @db.command("upgrade")

@@ -17,7 +17,8 @@ from pipelines.errors import InputError
 from pipelines.ingest.run import poll
 from pipelines.ingest.state import MemoryState
 from pipelines.outbox import NewAlert
-from pipelines.record import Recorder, export_recording
+from pipelines.record import Recorder
+from pipelines.record_merge import adopt, export_recording
 from pipelines.refresh_kpis import refresh_kpis
 from pipelines.settings import Settings
 
@@ -73,10 +74,11 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
     """Poll live sources on their intervals and append to ``file`` after every round. Raises :class:`InputError`.
 
     Polls are kept crash-safe in a folder beside ``file``, which is written out anew every :data:`EXPORT_S` seconds and at
-    the end.
+    the end. A ``file`` whose folder is gone is taken into a new one first.
     """
-    world = live_world(settings, MemoryState())
     recorder = Recorder(file.with_suffix(".parts"), settings.retention.recordings_days)
+    await asyncio.to_thread(_begin, file, recorder.directory)
+    world = live_world(settings, MemoryState())
     configured = {name: source for name, source in world.sources.items() if not source.missing()}
     last: dict[str, Any] = {}
     done, exported = 0, world.clock.now()
@@ -100,3 +102,8 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
         if done:
             export_recording(recorder.directory, file)
         await world.aclose()
+
+
+def _begin(file: Path, directory: Path) -> None:
+    if file.is_file() and not directory.is_dir():
+        adopt(file, directory)

@@ -8,22 +8,28 @@ file and drops days that are past their retention. The format and the reader are
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
+from typing import IO
 
 import polars as pl
 
 from pipelines.errors import InputError
 from pipelines.model import FetchResult, Outcome
 from pipelines.recording import (
+    CLOCK_BACK,
     POLLS,
-    Archive,
+    START,
     DamagedFileError,
+    Mark,
     RecordingFile,
     encode,
     open_file,
@@ -31,10 +37,13 @@ from pipelines.recording import (
     read_recording,
     tidy,
 )
+from pipelines.vetting import trust
 
-__all__ = ["Maintained", "Recorder", "Written", "export_recording", "read_recording"]
+__all__ = ["Maintained", "Recorder", "Written", "read_recording"]
 
 TEMPORARY = ".tmp-"
+WAIT_S = 60.0
+"""How long a change that must be made waits for another process that changes the same recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +67,16 @@ class Maintained:
 class Recorder:
     """Appends polls under ``directory`` (made when first needed) and keeps ``retention_days`` days besides today.
 
-    One process writes a directory; any number may read it. Calls from several threads wait for each other.
+    Any number of processes may append to a directory and read it: every part bears its ``writer``, and of two that tidy at
+    once one does. Calls from several threads wait for each other. A recorder's first part carries a mark of its start.
     """
 
     def __init__(self, directory: Path, retention_days: int) -> None:
         self.directory = directory
         self.retention_days = retention_days
+        self.writer = secrets.token_hex(3)
         self._lock = threading.Lock()
+        self._last: dict[str, datetime] = {}
 
     def append(self, results: Sequence[FetchResult]) -> Written:
         """Store the polls among ``results``: the successful ones, with or without rows, and degraded ones that carry
@@ -81,42 +93,65 @@ class Recorder:
                 try:
                     for day, items, marks in _by_day(result):
                         self._write_part(day, result, items, marks)
-                        polls, rows = polls + marks.height, rows + items.height
+                        polls += marks.height
+                        rows += items.height
+                    self._last[result.source] = result.at
                 except OSError as error:
                     problem = problem or f"recording of {result.source} not written: {error.strerror or error}"
         return Written(polls, rows, problem)
 
-    def _write_part(self, day: date, result: FetchResult, items: pl.DataFrame, marks: pl.DataFrame) -> None:
+    def _marks(self, result: FetchResult) -> list[Mark]:
+        if not self._last:
+            return [Mark(result.at.astimezone(UTC), START, self.writer)]
+        before = self._last.get(result.source, result.at)
+        return [Mark(result.at.astimezone(UTC), CLOCK_BACK, self.writer)] if result.at < before else []
+
+    def _write_part(self, day: date, result: FetchResult, items: pl.DataFrame, polls: pl.DataFrame) -> None:
         folder = self.directory / day.isoformat()
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            _sync_directory(self.directory)
-        stem = f"part-{result.at.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{result.source}"
+        stem = f"part-{result.at.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{result.source}-{self.writer}"
         seq = 0
         while (target := folder / f"{stem}-{seq:03d}.parquet").exists():
             seq += 1
-        write_atomically(target, encode(items, marks))
+        content = encode(items, polls, marks=self._marks(result))
+        for again in (True, False):
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                _sync_directory(self.directory)
+            try:
+                write_atomically(target, content)
+                trust(target)
+                return
+            except FileNotFoundError:  # another process tidied the folder away meanwhile
+                if not again:
+                    raise
 
     def maintain(self, now: datetime) -> Maintained:
         """Make every day before ``now``'s UTC day into one file and remove the days past their retention.
 
-        Safe to repeat and to be killed at any point. A disk problem is ``Maintained.error``; the parts then stay.
+        Safe to repeat and to be killed at any point. A disk problem is ``Maintained.error``; the parts then stay. Nothing is
+        done while another process does it.
         """
+        try:
+            with self._lock, only_one(self.directory, 0.0):
+                return self._maintain(now)
+        except (BlockingIOError, FileNotFoundError):
+            return Maintained((), ())
+
+    def _maintain(self, now: datetime) -> Maintained:
         today = now.astimezone(UTC).date()
         oldest = today - timedelta(days=self.retention_days)
         compacted: list[str] = []
         removed: list[str] = []
         problem: str | None = None
-        with self._lock:
-            for day in _days(self.directory):
-                try:
-                    if day < oldest:
-                        _remove_day(self.directory, day)
-                        removed.append(day.isoformat())
-                    elif day < today and compact(self.directory, day):
-                        compacted.append(day.isoformat())
-                except (OSError, DamagedFileError, InputError) as error:
-                    problem = problem or f"recording of {day}: {error}"
+        for day in _days(self.directory):
+            try:
+                if day < oldest:
+                    _remove_day(self.directory, day)
+                    removed.append(day.isoformat())
+                elif day < today and compact(self.directory, day):
+                    compacted.append(day.isoformat())
+            except (OSError, DamagedFileError, InputError) as error:
+                problem = problem or f"recording of {day}: {error}"
         return Maintained(tuple(compacted), tuple(removed), problem)
 
     def forget(self, source: str, ids: Collection[str], days: Iterable[date]) -> int:
@@ -125,7 +160,9 @@ class Recorder:
         The rows stay, so that a replay counts the same polls. Raises ``OSError``, :class:`DamagedFileError`.
         """
         changed = 0
-        with self._lock:
+        if not self.directory.is_dir():
+            return 0
+        with self._lock, only_one(self.directory, WAIT_S):
             for day in days:
                 folder = self.directory / day.isoformat()
                 files = [self.directory / f"{day.isoformat()}.parquet", *sorted(folder.glob("part-*.parquet"))]
@@ -143,7 +180,7 @@ def _forget_in(path: Path, day: date, source: str, ids: Collection[str]) -> int:
             pl.when(theirs).then(pl.lit(value, dtype=items.schema[name])).otherwise(pl.col(name)).alias(name)
             for name, value in blank.items() if name in items.columns
         ]  # fmt: skip
-        write_atomically(path, encode(items.with_columns(values), found.polls, found.parts))
+        write_atomically(path, encode(items.with_columns(values), found.polls, found.parts, found.marks))
     return count
 
 
@@ -178,11 +215,10 @@ def compact(directory: Path, day: date) -> bool:
     not replaced).
     """
     target, folder = directory / f"{day.isoformat()}.parquet", directory / day.isoformat()
-    (directory / f"{TEMPORARY}{target.name}").unlink(missing_ok=True)
+    sweep(directory)
     if not folder.is_dir():
         return False
-    for left in folder.glob(f"{TEMPORARY}*"):
-        left.unlink(missing_ok=True)
+    sweep(folder)
     base = open_file(target, day) if target.is_file() else None
     taken = base.parts if base else frozenset[str]()
     fresh = [part for part in sorted(folder.glob("part-*.parquet")) if part.name not in taken]
@@ -192,7 +228,10 @@ def compact(directory: Path, day: date) -> bool:
         pairs = [*bases, *read.values()]
         polls = pl.concat([found.polls for found, _ in pairs]).unique(["poll_at", "source"], keep="last")
         taken |= set(read)
-        write_atomically(target, encode(tidy(items for _, items in pairs), polls.sort("poll_at", "source"), taken))
+        marks = [mark for found, _ in pairs for mark in found.marks]
+        rows = tidy(items for _, items in pairs)
+        write_atomically(target, encode(rows, polls.sort("poll_at", "source"), taken, marks))
+        trust(target)
     for name in taken:
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -206,32 +245,60 @@ def _readable(parts: Sequence[Path], day: date) -> Iterator[tuple[str, tuple[Rec
             yield part.name, (open_file(part, day), read_items(part))
 
 
-def export_recording(source: Path, target: Path) -> Written:
-    """Write a recording (a directory, or a file) as one Parquet file of the public format, polls without rows included.
-
-    Raises :class:`InputError` where ``source`` is no recording and ``OSError`` where ``target`` cannot be written.
-    """
-    archive = Archive(source)
-    items = archive.read()
-    write_atomically(target, encode(items, archive.polls))
-    return Written(archive.polls.height, items.height)
-
-
 def write_atomically(target: Path, content: bytes) -> None:
     """Put ``content`` at ``target``, durably and whole or not at all. Raises ``OSError``; no temporary file stays
     then."""
-    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    with replacing(target) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside ``target``, which it replaces durably when the block ends well, and is gone otherwise."""
+    temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{target.name}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
+        with temporary.open("w+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # who sweeps leaves alone what somebody still holds
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError:
+            temporary.replace(target)
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     _sync_directory(target.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of writers that died. Raises ``OSError``."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+
+
+@contextlib.contextmanager
+def only_one(directory: Path, wait_s: float) -> Iterator[None]:
+    """Hold what only one process at a time may do to a recording; ends with the process.
+
+    Raises ``FileNotFoundError`` where there is no directory, ``BlockingIOError`` where another still holds it after
+    ``wait_s`` seconds.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    deadline = monotonic() + wait_s
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if monotonic() >= deadline:
+                    raise
+            sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sync_directory(directory: Path) -> None:

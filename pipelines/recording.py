@@ -1,12 +1,14 @@
 """The recording format (PRODUCT 6) and how it is read: one Parquet file, or a directory of days.
 
 A directory, as :mod:`pipelines.record` writes it, holds ``YYYY-MM-DD/part-<poll time>-<source>-<seq>.parquet`` (one
-file an append) and ``YYYY-MM-DD.parquet`` (a compacted day). Two entries in a file's Parquet footer say what rows
-cannot:
+file an append) and ``YYYY-MM-DD.parquet`` (a compacted day). Three entries in a file's Parquet footer say what
+rows cannot:
 
 * ``et-heatmap.polls``: JSON list of ``[poll_at, source, outcome, covered_from]`` (times in microseconds since 1970,
   or null): a poll that found nothing has no row, and is still a poll. A file without it (any file of the public
   format) has one poll for each distinct (``poll_at``, ``source``).
+* ``et-heatmap.marks``: JSON list of ``[at, kind, writer]``: a recorder's start (so that a restart stays visible), or a poll
+  whose time lay before the one ahead of it (its clock was set back).
 * ``et-heatmap.parts``: the names of the parts a compacted day has taken in. Such a part, still lying there after a
   crash, is ignored, so that no row is ever read twice.
 """
@@ -34,36 +36,54 @@ POLLS = pl.Schema(
 
 POLLS_KEY = "et-heatmap.polls"
 PARTS_KEY = "et-heatmap.parts"
+MARKS_KEY = "et-heatmap.marks"
+START, CLOCK_BACK = "start", "clock back"
 OPTIONAL = frozenset({"context"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.parquet")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 # a panic is an exception of its own, outside PolarsError; vetting met it first, unless the file changed since
-_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError, OverflowError)
 
 
 class DamagedFileError(Exception):
     """A Parquet file that cannot be read; ``str()`` says why in one line."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """What a recorder noted: at ``at`` (UTC) ``writer`` began (:data:`START`) or met a clock set back (:data:`CLOCK_BACK`)."""
+
+    at: datetime
+    kind: str
+    writer: str
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingFile:
-    """One readable Parquet file: its polls (:data:`POLLS`), the parts it took in, and its day if its name gives one."""
+    """One readable Parquet file: its polls (:data:`POLLS`), the parts it took in, its day if its name gives one, marks."""
 
     path: Path
     day: date | None
     polls: pl.DataFrame
     parts: frozenset[str]
+    marks: tuple[Mark, ...] = ()
 
 
-def encode(items: pl.DataFrame, polls: pl.DataFrame, parts: Iterable[str] = ()) -> bytes:
-    """A Parquet file of ``items`` (:data:`ITEMS`) with ``polls`` (:data:`POLLS`) and part names in its footer."""
-    rows = [[_micros(at), source, outcome, _micros(covered)] for at, source, outcome, covered in polls.iter_rows()]
-    metadata = {POLLS_KEY: json.dumps(rows, separators=(",", ":")), PARTS_KEY: json.dumps(sorted(parts))}
+def encode(items: pl.DataFrame, polls: pl.DataFrame, parts: Iterable[str] = (), marks: Iterable[Mark] = ()) -> bytes:
+    """A Parquet file of ``items`` (:data:`ITEMS`) with ``polls`` (:data:`POLLS`), part names and marks in its footer."""
     buffer = io.BytesIO()
-    conform(items, ITEMS).write_parquet(buffer, metadata=metadata)
+    conform(items, ITEMS).write_parquet(buffer, metadata=footer(polls, parts, marks))
     return buffer.getvalue()
+
+
+def footer(polls: pl.DataFrame, parts: Iterable[str] = (), marks: Iterable[Mark] = ()) -> dict[str, str]:
+    """The footer's entries."""
+    rows = [[_micros(at), source, outcome, _micros(covered)] for at, source, outcome, covered in polls.iter_rows()]
+    noted = [[_micros(mark.at), mark.kind, mark.writer] for mark in sorted(set(marks))]
+    return {POLLS_KEY: json.dumps(rows, separators=(",", ":")), PARTS_KEY: json.dumps(sorted(parts)),
+            MARKS_KEY: json.dumps(noted)}  # fmt: skip
 
 
 def _micros(instant: datetime | None) -> int | None:
@@ -105,6 +125,7 @@ def open_file(path: Path, day: date | None = None) -> RecordingFile:
         schema = pl.read_parquet_schema(path)
         metadata = pl.read_parquet_metadata(path)
         parts = frozenset(str(name) for name in json.loads(metadata.get(PARTS_KEY, "[]")))
+        marks = tuple(_mark(row) for row in json.loads(metadata.get(MARKS_KEY, "[]")))
         recorded = metadata.get(POLLS_KEY)
         polls = None if recorded is None else _polls_from_footer(recorded)
     except FileNotFoundError:
@@ -112,7 +133,14 @@ def open_file(path: Path, day: date | None = None) -> RecordingFile:
     except _READ_ERRORS as error:
         raise DamagedFileError(one_line(error)) from error
     check_columns(path, schema)
-    return RecordingFile(path, day, _polls_from_rows(path) if polls is None else polls, parts)
+    return RecordingFile(path, day, _polls_from_rows(path) if polls is None else polls, parts, marks)
+
+
+def _mark(row: list[object]) -> Mark:
+    at, kind, writer = row
+    if not isinstance(at, int):
+        raise ValueError(f"a mark at {at!r}")
+    return Mark(_EPOCH + at * _MICROSECOND, str(kind), str(writer))
 
 
 def _check_sound(path: Path) -> None:
@@ -198,12 +226,18 @@ class Archive:
             try:
                 self._files = [open_file(self.path)]
             except DamagedFileError as error:
-                raise InputError(f"{self.path}: cannot be read as Parquet: {error}") from None
+                raise InputError(f"{self.path}: cannot be read as Parquet: {error}{_elsewhere(self.path)}") from None
         else:
             raise InputError(f"{self.path}: no such file or directory")
         frames = [found.polls for found in self._files] or [pl.DataFrame(schema=POLLS)]
         polls = pl.concat(frames).unique(["poll_at", "source"], keep="last", maintain_order=True)
         self.polls = polls.sort("poll_at", "source")
+        self.marks = tuple(sorted({mark for found in self._files for mark in found.marks}))
+
+    @property
+    def files(self) -> tuple[RecordingFile, ...]:
+        """The files that could be read."""
+        return tuple(self._files)
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -257,6 +291,11 @@ class Archive:
                     raise InputError(f"{self.path}: cannot be read as Parquet: {error}") from None
                 self._skipped[str(found.path.relative_to(self.path))] = str(error)
         return tidy(frames)
+
+
+def _elsewhere(path: Path) -> str:
+    parts = path.with_suffix(".parts")
+    return f"; its polls are whole in {parts}, use that" if parts.is_dir() else "; use a copy, or record anew"
 
 
 def _retry_while_moving(listing: Callable[[], list[RecordingFile]]) -> list[RecordingFile]:

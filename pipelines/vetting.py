@@ -39,6 +39,7 @@ START_S = 60.0
 LINGER_S = 3.0
 KEPT_VERDICTS = 20_000
 BATCH_ROWS = 50_000
+_Key = tuple[str, int, int, int]
 
 
 def fault(path: Path) -> str | None:
@@ -50,12 +51,17 @@ def fault(path: Path) -> str | None:
     return _SHARED.fault(path)
 
 
+def trust(path: Path) -> None:
+    """This process has just written ``path`` itself: it is sound until it changes. Raises ``OSError``."""
+    _SHARED.trust(path)
+
+
 class Vetter:
     """One child at a time, started when first needed, closed after :data:`LINGER_S` without work. Thread-safe."""
 
     def __init__(self, memory: int = MEMORY, deadline_s: float = DEADLINE_S) -> None:
         self._memory, self._deadline_s = memory, deadline_s
-        self._verdicts: OrderedDict[tuple[str, int, int, int], str | None] = OrderedDict()
+        self._verdicts: OrderedDict[_Key, str | None] = OrderedDict()
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._closing: threading.Timer | None = None
@@ -69,16 +75,24 @@ class Vetter:
             return (
                 f"it has {seen.st_size / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:.0f} GB; split it by day into a folder"
             )
-        key = (str(path.absolute()), seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        key = _key(path, seen)
         with self._lock:
             if key in self._verdicts:
                 self._verdicts.move_to_end(key)
                 return self._verdicts[key]
             verdict = self._ask(path, self._deadline_s + seen.st_size / 1e6 * SECONDS_A_MEGABYTE)
-            self._verdicts[key] = verdict
-            if len(self._verdicts) > KEPT_VERDICTS:
-                self._verdicts.popitem(last=False)
+            self._keep(key, verdict)
             return verdict
+
+    def trust(self, path: Path) -> None:
+        """See :func:`trust`."""
+        with self._lock:
+            self._keep(_key(path, path.stat()), None)
+
+    def _keep(self, key: _Key, verdict: str | None) -> None:
+        self._verdicts[key] = verdict
+        if len(self._verdicts) > KEPT_VERDICTS:
+            self._verdicts.popitem(last=False)
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -144,6 +158,10 @@ class Vetter:
                     with contextlib.suppress(OSError):
                         pipe.close()
             child.wait()
+
+
+def _key(path: Path, seen: os.stat_result) -> _Key:
+    return str(path.absolute()), seen.st_size, seen.st_mtime_ns, seen.st_ino
 
 
 def _line(descriptor: int, deadline: float) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 
 from pipelines.errors import InputError
 from pipelines.model import ITEMS, FetchResult, Outcome
-from pipelines.record import Recorder, export_recording, read_recording
+from pipelines.record import Recorder, read_recording
+from pipelines.record_merge import export_recording
 from pipelines.recording import Archive
 from tests.unit.recordings import START, minutes, poll, rows
 
@@ -32,8 +33,8 @@ def test_polls_come_back_as_they_were_given(tmp_path: Path) -> None:
     assert frame.schema == ITEMS
     assert frame.filter(pl.col("source") == "reddit").equals(result.items)
     assert [part.name for part in sorted((tmp_path / "recordings" / "2026-03-02").iterdir())] == [
-        "part-20260302T220000000000Z-reddit-000.parquet",
-        "part-20260302T220100000000Z-trends-000.parquet",
+        f"part-20260302T220000000000Z-reddit-{recorder.writer}-000.parquet",
+        f"part-20260302T220100000000Z-trends-{recorder.writer}-000.parquet",
     ]
 
 
@@ -119,7 +120,7 @@ def test_retention_removes_old_days_only(tmp_path: Path) -> None:
 def test_a_truncated_part_is_left_out_and_named(tmp_path: Path, cut: int) -> None:
     recorder = Recorder(tmp_path, 90)
     recorder.append([poll("reddit", minutes(n), [f"r{n}"]) for n in range(3)])
-    part = tmp_path / "2026-03-02" / "part-20260302T220100000000Z-reddit-000.parquet"
+    part = tmp_path / "2026-03-02" / f"part-20260302T220100000000Z-reddit-{recorder.writer}-000.parquet"
     part.write_bytes(part.read_bytes()[:cut])
     archive = Archive(tmp_path)
     assert archive.read()["item_id"].to_list() == ["r0", "r2"]
@@ -133,7 +134,7 @@ def test_a_truncated_part_is_left_out_and_named(tmp_path: Path, cut: int) -> Non
 def test_a_damaged_body_under_a_good_footer_is_left_out_too(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, 90)
     recorder.append([poll("reddit", minutes(n), [f"r{n}{i}" for i in range(50)]) for n in range(2)])
-    part = tmp_path / "2026-03-02" / "part-20260302T220100000000Z-reddit-000.parquet"
+    part = tmp_path / "2026-03-02" / f"part-20260302T220100000000Z-reddit-{recorder.writer}-000.parquet"
     content = bytearray(part.read_bytes())
     content[4:400] = b"\xff" * 396
     part.write_bytes(content)
