@@ -17,6 +17,10 @@ from pipelines.score_rows import FOREVER, HOUR, Floats, Ints, Rows
 from pipelines.score_velocity import Passing
 
 
+SMALL = 400_000
+"""Cells (hours x entities) up to which a grid is counted in one go: no loop over hours, but sorting and a second copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """``size`` hours, the last of which ends at ``last`` (microseconds); of ``width`` entities."""
@@ -58,9 +62,44 @@ def hour_grid(rows: Rows, anchor: Anchor, *, extra: bool = False) -> HourGrid:
 
     The ``extra`` is needed where hours before the last are scored.
     """
+    small = anchor.size * anchor.width <= SMALL
     if rows.kind == SourceKind.LEVEL:
+        if small and (not extra or anchor.last % HOUR == 0):
+            return _level_hours_at_once(rows, anchor, extra=extra)
         return _level_hours(rows, anchor, extra=extra)
-    return _event_hours(rows.lasting(), anchor)
+    return _event_hours_at_once(rows.lasting(), anchor) if small else _event_hours(rows.lasting(), anchor)
+
+
+def _event_hours_at_once(rows: Rows, anchor: Anchor) -> HourGrid:
+    part = rows.between(anchor.first - HOUR, anchor.last)
+    return HourGrid(_poured(anchor.cells(part.at, part.entity), part.weight, anchor))
+
+
+def _poured(cells: Ints, weight: Floats, anchor: Anchor) -> Floats:
+    volume = np.bincount(cells, weights=weight, minlength=anchor.size * anchor.width).astype(np.float64)  # none: integers
+    return volume.reshape(anchor.size, anchor.width)
+
+
+def _level_hours_at_once(rows: Rows, anchor: Anchor, *, extra: bool) -> HourGrid:
+    """:func:`_level_hours` by sorting; with ``extra`` the anchor must be a full hour."""
+    wide = Anchor(anchor.last, anchor.size + 1, anchor.width)
+    part = rows.between(wide.first - HOUR, wide.last)
+    if not len(part):
+        return HourGrid(np.zeros((anchor.size, anchor.width)))
+    key = part.at // HOUR * wide.width + part.entity
+    order = np.argsort(key, kind="stable")
+    sorted_key, at, entity = key[order], part.at[order], part.entity[order]
+    begins = np.flatnonzero(np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]]))
+    ends = np.append(begins[1:], len(order)) - 1
+    largest = np.maximum.reduceat(part.weight[order], begins)
+    volume = _poured(wide.hour(at[ends]) * wide.width + entity[ends], largest, wide)[1:]
+    if not extra:
+        return HourGrid(volume)
+    goes_on = np.repeat(at[ends], ends - begins + 1) > at
+    sharp = np.flatnonzero((at % HOUR == 0) & goes_on)
+    alone = np.zeros((wide.size, wide.width))
+    np.maximum.at(alone, (wide.hour(at[sharp]), entity[sharp]), part.weight[order][sharp])
+    return HourGrid(volume, alone[1:] if alone[1:].any() else None)
 
 
 def _event_hours(rows: Rows, anchor: Anchor) -> HourGrid:
