@@ -10,7 +10,8 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 KEPT_FILTERS = 64
 """How many filter combinations keep their view between two publications."""
+
+POLLS_SPAN = timedelta(days=7)
 
 YIELD_SECONDS = 0.002
 """The pause between two sessions in a fan-out, so that the loop also serves everything else."""
@@ -123,6 +126,8 @@ class Board:
         self._views: OrderedDict[Filters, tuple[int, HeatView]] = OrderedDict()
         self._locks: dict[Filters, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._polls: tuple[int, Sequence[datetime]] | None = None
+        self._polls_lock = threading.Lock()
 
     def publish(self, view: HeatView | None = None) -> None:
         """A new state is stored: open pages follow. ``view``, when at hand, is the one for the default filters.
@@ -152,16 +157,24 @@ class Board:
                 self._keep(filters, version, view)
             return view
 
+    def polls(self, now: datetime) -> Sequence[datetime]:
+        """When the board was scored in the 7 days up to ``now``, oldest first; read at most once per version."""
+        with self._polls_lock:
+            version = self.version
+            if self._polls is None or self._polls[0] != version:
+                self._polls = (version, tuple(self.reader.polls(now - POLLS_SPAN, now)))
+            return self._polls[1]
+
     def latest(self, filters: Filters) -> HeatView | None:
         """The last view read for ``filters``, however old: what a page shows while the store does not answer."""
         kept = self._views.get(filters)
         return kept[1] if kept else None
 
     def newest(self) -> HeatView | None:
-        """The last view read for any filters: what a page that is opened while the store does not answer begins with."""
+        """The last live view read for any filters: what a page that is opened while the store does not answer begins
+        with."""
         with self._guard:
-            kept = next(reversed(self._views.values()), None)
-        return kept[1] if kept else None
+            return next((view for filters, (_, view) in reversed(self._views.items()) if filters.at is None), None)
 
     async def keep_fresh(self, seconds: float) -> None:
         """Publish every ``seconds`` for ever: pages learn of staleness, and hear a heartbeat, between two polls."""

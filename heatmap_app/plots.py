@@ -19,6 +19,8 @@ import polars as pl
 from bokeh.models import HoverTool
 from bokeh.palettes import Inferno256
 
+from heatmap_app.columns import HOURLY_UP_TO, Column, columns
+from heatmap_app.pages.words import Times
 from heatmap_app.themes import INKS, Shade
 from pipelines.model import UTC_TIME
 from pipelines.view import HeatView
@@ -36,11 +38,15 @@ def mixed(colour: str, other: str, share: float) -> str:
 
 
 ROWS = 20
+"""A board of fewer names keeps their height."""
+WIDE_COLUMNS = 30
+"""Up to so many columns cells stand two pixels apart, else one."""
 
 CELLS = pl.Schema(
     {
         "row": pl.String(),
         "name": pl.String(),
+        "column": UTC_TIME,
         "hour": UTC_TIME,
         "heat": pl.Float64(),
         "velocity": pl.Float64(),
@@ -48,7 +54,8 @@ CELLS = pl.Schema(
         "affect": pl.Float64(),
     }
 )
-"""One row per cell; ``row`` is the entity's slug, ``spread`` a count of platforms, nulls where nobody looked."""
+"""One row per cell; ``row`` is the entity's slug, ``column`` where the cell's column starts, ``hour`` the hour whose
+numbers it carries (the hottest of its column), ``spread`` a count of platforms, nulls where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +93,38 @@ SCALES: Mapping[Colour, Scale] = {
 }
 
 
-def cells(view: HeatView) -> pl.DataFrame:
-    """The board as :data:`CELLS`: hour by hour (oldest first), in each hour the rows in rank order."""
-    history = {item.entity.slug: {point.hour: point for point in item.history} for item in view.items}
+def cells(view: HeatView, shown: Sequence[Column] | None = None) -> pl.DataFrame:
+    """The board as :data:`CELLS`: column by column (oldest first; one an hour where ``shown`` is not given), in each the
+    rows in rank order."""
+    shown = tuple(Column(hour, (hour,)) for hour in view.hours) if shown is None else shown
+    history = [(item.entity, {point.hour: point for point in item.history}) for item in view.items]
     rows = []
-    for hour in view.hours:
-        for item in view.items:
-            point = history[item.entity.slug].get(hour)
+    for column in shown:
+        for entity, points in history:
+            known = [point for hour in column.hours if (point := points.get(hour)) and point.heat is not None]
+            point = max(known, key=lambda point: point.heat or 0.0, default=None)
             values = (
                 (None, None, None, None)
                 if point is None
                 else (point.heat, point.velocity_z, _platforms(point.spread), point.affect)
             )
-            rows.append((item.entity.slug, item.entity.name, hour, *values))
+            hour = point.hour if point else column.hours[-1]
+            rows.append((entity.slug, entity.name, column.start, hour, *values))
     return pl.DataFrame(rows, schema=CELLS, orient="row")
 
 
 def map_columns(frame: pl.DataFrame, colour: Colour, hour_text: Callable[[datetime], str]) -> dict[str, Any]:
     """``frame`` (:data:`CELLS`) as the flat columns of the map's data source, coloured by ``colour``.
 
-    Text columns are for the hover, where Bokeh sets them as text; ``hatch`` marks the cells nobody looked at.
+    Text columns are for the hover, where Bokeh sets them as text; ``best`` is the hour a tap opens; ``hatch`` marks the
+    cells nobody looked at.
     """
     texts = {hour: hour_text(hour) for hour in frame["hour"].unique()}
     values = frame[colour].to_numpy().astype("float64")
     hours = frame["hour"].to_list()
     return {
-        "hour": [hour.isoformat() for hour in hours],
+        "hour": [start.isoformat() for start in frame["column"]],
+        "best": [hour.isoformat() for hour in hours],
         "row": frame["row"].to_list(),
         "zvalues": values,
         "hatch": ["/" if missing else " " for missing in np.isnan(values)],
@@ -127,7 +140,7 @@ def map_columns(frame: pl.DataFrame, colour: Colour, hour_text: Callable[[dateti
 
 def row_factors(view: HeatView) -> list[str]:
     """The map's row categories, top to bottom: slugs, then blanks, so that a short board keeps its row height."""
-    slugs = [item.entity.slug for item in view.items[:ROWS]]
+    slugs = [item.entity.slug for item in view.items]
     return slugs + [f" {place}" for place in range(len(slugs), ROWS)]
 
 
@@ -169,12 +182,11 @@ def weak_hook(method: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 class LiveHeatMap:
     """One session's heatmap: ``pane`` to place, :meth:`show` to change in place, ``on_tap(slug, hour)`` when tapped."""
 
-    def __init__(
-        self, hour_text: Callable[[datetime], str], on_tap: Callable[[str, datetime], None], shade: Shade = "dark"
-    ) -> None:
-        self.hour_text, self._on_tap, self._shade = hour_text, on_tap, shade
+    def __init__(self, times: Times, on_tap: Callable[[str, datetime], None], shade: Shade = "dark") -> None:
+        self.times, self._on_tap, self._shade = times, on_tap, shade
         self._handles: dict[str, Any] = {}
         self._factors: tuple[list[str], list[str]] = ([], [])
+        self._drawn: tuple[object, ...] = ()
         self._columns: dict[str, Any] = {}
         self._colour: Colour = "heat"
         element = self._element()
@@ -185,10 +197,17 @@ class LiveHeatMap:
         )
 
     def show(self, view: HeatView, colour: Colour) -> None:
-        """Draw ``view`` coloured by ``colour``; in the open page only data, categories and colour scale change."""
-        self._columns = map_columns(cells(view), colour, self.hour_text)
-        self._factors = ([hour.isoformat() for hour in view.hours], row_factors(view))
-        self._colour = colour
+        """Draw ``view`` coloured by ``colour``; in the open page only data, categories and colour scale change, and
+        nothing is sent where nothing changed."""
+        drawn = (view.items, view.hours, colour, self.times)
+        if drawn == self._drawn:
+            return
+        self._drawn, self._colour = drawn, colour
+        shown = columns(view.hours, self.times)
+        grouped = len(view.hours) > HOURLY_UP_TO
+        text = (lambda hour: f"{self.times.hour(hour)}, hottest of its six hours") if grouped else self.times.hour
+        self._columns = map_columns(cells(view, shown), colour, text)
+        self._factors = ([column.start.isoformat() for column in shown], row_factors(view))
         if self._handles:
             self._patch()
 
@@ -226,6 +245,8 @@ class LiveHeatMap:
             background_fill_alpha=0,
             name="heat-figure",
         )
+        for name in ("cds", "x_range", "color_mapper"):
+            plot.handles[name].name = f"heatmap-{name}"  # how the page's script finds them
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
         glyph.update(hatch_pattern="hatch", hatch_scale=9, hatch_weight=1)
         renderer = plot.handles["glyph_renderer"]
@@ -241,12 +262,17 @@ class LiveHeatMap:
         if (mapper.low, mapper.high, tuple(mapper.palette)) != (scale.low, scale.high, colours):
             mapper.update(palette=list(colours), low=scale.low, high=scale.high)
         mapper.nan_color = inks.gap
-        self._handles["glyph"].update(line_color=inks.surface, hatch_color=inks.hatch)
+        wide = 2 if len(hours) <= WIDE_COLUMNS else 1
+        self._handles["glyph"].update(line_color=inks.surface, hatch_color=inks.hatch, line_width=wide)
 
     def _tapped(self, x: Any = None, y: Any = None) -> None:
         hours, rows = self._factors
-        if x in hours and y in rows and not str(y).startswith(" "):
-            self._on_tap(str(y), datetime.fromisoformat(str(x)))
+        if x not in hours or y not in rows or str(y).startswith(" "):
+            return
+        known = zip(self._columns["row"], self._columns["hour"], self._columns["best"], strict=True)
+        best = next((best for row, hour, best in known if row == y and hour == x), None)
+        if best is not None:
+            self._on_tap(str(y), datetime.fromisoformat(best))
 
 
 def _platforms(spread: float | None) -> float | None:

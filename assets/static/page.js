@@ -1,87 +1,16 @@
-// The page's behaviour: morphs regions of markup the server sends, hands events back, ticks ages, moves by keyboard.
-// The server has escaped every text; this script never builds markup from text of its own.
+// The page's behaviour: the wire to the server, what it says about the whole page, ages, and what the visitor clicks.
+// This script never builds markup from text of its own. Others add to it: ET.acts (clicks on [data-act]), ET.changes
+// (changes of [data-on]), ET.onAdopt (functions of what the server says about the page), ET.onReceive.
 (function () {
   "use strict";
   const ET = (window.ET = window.ET || {});
-  const $ = (selector, root) => (root || document).querySelector(selector);
-  const $$ = (selector, root) => Array.from((root || document).querySelectorAll(selector));
+  const { $, $$, show, shine } = ET;
   let outbox = null;
   let queue = [];
   let clock = { server: 0, local: 0, speed: 1 };
   let opener = null; // where focus goes back to when the panel closes
-
-  // ---- regions ---------------------------------------------------------------------------------------------------
-  const keyOf = (node) => (node.nodeType === 1 ? node.getAttribute("data-key") : null);
-  const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
-
-  function morphChildren(from, to) {
-    const keyed = new Map();
-    for (const child of from.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
-    let at = from.firstChild;
-    for (const wanted of Array.from(to.childNodes)) {
-      const key = keyOf(wanted);
-      let match = key ? keyed.get(key) : null;
-      if (match && match.nodeName !== wanted.nodeName) match = null;
-      if (!match && !key && at && alike(at, wanted)) match = at;
-      if (!match) {
-        from.insertBefore(wanted, at);
-        continue;
-      }
-      if (match === at) at = at.nextSibling;
-      else move(from, match, at);
-      morph(match, wanted);
-    }
-    while (at) {
-      const next = at.nextSibling;
-      at.remove();
-      at = next;
-    }
-  }
-
-  function move(parent, node, before) {
-    const active = document.activeElement;
-    const held = node.contains(active) ? active : null;
-    parent.insertBefore(node, before);
-    if (held) held.focus({ preventScroll: true });
-  }
-
-  function morph(from, to) {
-    if (from.nodeType !== 1) {
-      if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
-      return;
-    }
-    const flash = from.getAttribute("data-flash");
-    for (const { name } of Array.from(from.attributes)) {
-      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // open folds stay open
-    }
-    for (const { name, value } of Array.from(to.attributes)) {
-      if (from.getAttribute(name) !== value) from.setAttribute(name, value);
-    }
-    if (from.nodeName === "TEMPLATE") {
-      if (from.innerHTML !== to.innerHTML) from.innerHTML = to.innerHTML;
-      return;
-    }
-    if (from.nodeName === "INPUT") from.checked = to.hasAttribute("checked");
-    morphChildren(from, to);
-    if (from.nodeName === "SELECT" && document.activeElement !== from) {
-      const chosen = from.querySelector("option[selected]");
-      if (chosen) from.value = chosen.value;
-    }
-    if (flash !== null && flash !== to.getAttribute("data-flash")) shine(from);
-  }
-
-  function shine(node) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches || !node.animate) return;
-    node.animate([{ backgroundColor: "rgba(79,195,247,.35)" }, { backgroundColor: "transparent" }], 400);
-  }
-
-  function show(region, html) {
-    const place = $(`[data-region="${region}"]`);
-    if (!place) return;
-    const wanted = document.createElement("template");
-    wanted.innerHTML = html;
-    morphChildren(place, wanted.content);
-  }
+  ET.onAdopt = [];
+  ET.onReceive = [];
 
   // ---- the wire --------------------------------------------------------------------------------------------------
   ET.connect = function (out, events) {
@@ -100,12 +29,16 @@
     const regions = Array.from(data.region);
     const before = $(".panel").scrollTop;
     const entity = meta().entity;
+    const keep = ET.holdFocus();
     regions.forEach((region, at) => show(region, data.html[at]));
     if (regions.includes("meta")) adopt(false);
     if (meta().entity === entity) $(".panel").scrollTop = before;
+    keep();
+    ET.onReceive.forEach((follow) => follow(regions));
     tick();
   };
 
+  ET.emit = emit;
   function emit(type, value) {
     if (!outbox) {
       queue.push([type, value]);
@@ -115,11 +48,11 @@
   }
 
   // ---- what the server says about the whole page -------------------------------------------------------------------
-  const meta = () => $("#meta > i").dataset;
+  const meta = (ET.meta = () => $("#meta > i").dataset);
 
   function adopt(first) {
     const said = meta();
-    clock = { server: Number(said.now), local: Date.now(), speed: Number(said.speed) || 1 };
+    clock = { server: Number(said.now), local: Date.now(), speed: said.speed === undefined ? 1 : Number(said.speed) };
     document.title = said.title;
     const was = document.body.dataset.shown;
     document.body.dataset.panel = said.panel;
@@ -128,6 +61,7 @@
     const veil = $(".veil");
     if (veil.textContent && (veil.dataset.slug === said.entity || !said.entity)) veil.textContent = "";
     choose(said);
+    ET.onAdopt.forEach((follow) => follow(said, first));
     if (first) {
       history.replaceState(null, "", location.pathname + said.query);
       return;
@@ -150,7 +84,9 @@
     const columns = Number(said.columns) || 1;
     const column = said.column === undefined ? null : Number(said.column);
     frame.classList.toggle("cell", column !== null);
-    frame.style.top = `${Number(said.row) * 5}%`;
+    const places = Number(said.places) || 20;
+    frame.style.top = `${(Number(said.row) * 100) / places}%`;
+    frame.style.height = `${100 / places}%`;
     frame.style.left = column === null ? "0" : `${(column * 100) / columns}%`;
     frame.style.width = column === null ? "100%" : `${100 / columns}%`;
   }
@@ -212,34 +148,39 @@
     area.labels[0].firstChild.nodeValue = area.labels[0].firstChild.nodeValue.replace(/,.*$/, "") + `, ${line.length} characters, ${words} words`;
   }
 
+  ET.clearSearch = clearSearch;
   function clearSearch() {
     $("#find").value = "";
     show("found", "");
     emit("search", "");
   }
 
-  const acts = {
+  ET.open = open;
+  const acts = (ET.acts = {
     open,
     close: () => emit("close"),
     "show-all": () => emit("show-all"),
+    opener: (button) => { opener = button; },
     source: (button) => emit("source", button.dataset.value),
     "clear-hour": () => emit("hour", null),
     more: (button) => { button.setAttribute("aria-busy", "true"); emit("more"); },
     explain: (button) => explain(button.dataset.target),
     dialog: (button) => ask(button.dataset.template),
-  };
+  });
 
-  const changes = {
+  const changes = (ET.changes = {
     colour: (input) => emit("colour", input.value),
     gate: (input) => emit(input.name, input.checked),
     domain: (input) => emit("domain", input.value),
     "set-domain": (input) => emit("set-domain", input.value),
-  };
+    number: (input) => emit(input.name, Number(input.value)),
+    platforms: (input) => emit("platforms", $$("input[name=platform]:checked", input.closest("fieldset")).map((box) => box.value)),
+  });
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act]");
-    if (button) acts[button.dataset.act](button);
-    for (const fold of $$("details.open-one, .source details[open]")) if (!fold.contains(event.target)) fold.open = false;
+    if (button && acts[button.dataset.act]) acts[button.dataset.act](button);
+    for (const fold of $$("details.menu[open], .source details[open]")) if (!fold.contains(event.target)) fold.open = false;
   });
   document.addEventListener("change", (event) => {
     const change = changes[event.target.dataset.on];
@@ -254,40 +195,10 @@
   document.addEventListener("et-theme", (event) => emit("theme", event.detail));
   window.addEventListener("popstate", () => emit("navigate", location.search));
 
-  document.addEventListener("keydown", (event) => {
-    const typingText = event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea");
-    if ($("dialog[open]")) return;
-    if (event.key === "Escape") return escapePressed(event);
-    if (event.key === "/" && !typingText) {
-      event.preventDefault();
-      $("#find").focus();
-    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      step(event, event.key === "ArrowDown" ? 1 : -1);
-    }
-  });
-
-  function escapePressed(event) {
-    if (event.target.id === "find" && event.target.value) return clearSearch();
-    const pop = $(".source details[open]");
-    if (pop) pop.open = false;
-    else if (meta().entity) emit("close");
-  }
-
-  function step(event, by) {
-    const list = event.target.closest(".rows, .search");
-    if (!list) return;
-    const stops = $$(list.matches(".rows") ? ".row" : "input, .found button", list);
-    const next = stops[stops.indexOf(event.target) + by];
-    if (!next) return;
-    event.preventDefault();
-    next.focus();
-  }
-
   // ---- start -----------------------------------------------------------------------------------------------------
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   document.cookie = `et_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
   document.body.dataset.shown = meta().entity;
-  adopt(true);
-  tick();
+  document.addEventListener("DOMContentLoaded", () => { adopt(true); tick(); });
   setInterval(tick, 1000);
 })();

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from heatmap_app.columns import HOURLY_UP_TO, columns
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.state import DOMAINS, ViewState
 from heatmap_app.pages.words import PLATFORM_LETTERS, PLATFORM_NAMES, Times, plain, platform, signed
@@ -49,29 +50,52 @@ def rows(view: HeatView, state: ViewState, times: Times) -> Html:
     return tag("ol", items, aria_label="Top names by HEAT")
 
 
-def hours(view: HeatView, times: Times) -> Html:
-    """Labels over the map's columns: every third full hour, the last column is now."""
+def hours(view: HeatView, times: Times, *, live: bool = True) -> Html:
+    """Labels over the map's columns: full hours a fit distance apart, days where columns hold six hours; the last column
+    is now, or the poll looked back at."""
+    shown = columns(view.hours, times)
+    grouped = len(view.hours) > HOURLY_UP_TO
+    every = 1 if len(shown) <= 12 else 3 if len(shown) <= 24 else 6
     marks = []
-    for start in view.hours:
-        local = times.local(start)
-        last = start == view.hours[-1]
-        text = "now" if last else f"{local:%H}:00" if local.hour % 3 == 0 and _far_from_end(start, view) else None
-        marks.append(tag("span", tag("b", text) if text else None, class_="now" if last else None))
+    for place, column in enumerate(shown):
+        local = times.local(column.start)
+        last, near = place == len(shown) - 1, len(shown) - 1 - place < (3 if grouped else every if every < 6 else 4)
+        if last:
+            text = "now" if live and not grouped else "today" if live else "then"
+        elif near or (grouped and local.hour >= 6) or (not grouped and local.hour % every):
+            text = None
+        else:
+            text = f"{local:%a}" if grouped else f"{local:%H}:00" if every > 1 else f"{local:%H}"
+        marks.append(
+            tag("span", tag("b", text) if text else None, class_="now" if last else "day" if text and grouped else None)
+        )
     return join(marks)
 
 
 def legend(colour: Colour, view: HeatView, state: ViewState, shade: Shade = "dark") -> Html:
-    """The colour bar with its numbers, the mark of the gate, what a hatched cell means, which domains."""
+    """The colour bar with its numbers, the mark of the gate, what a hatched cell means, which domains, what is shown."""
     scale = SCALES[colour]
     return join(
         tag("span", scale.label, class_="scale-name"),
         _bar(colour, shade),
         tag("span", tag("i", class_="swatch-none"), "no data", class_="none"),
         _domain_choice(state),
-        tag("span", "Rows: 20 highest by HEAT. Columns: the last 24 h.", class_="about")
-        if not view.hidden
-        else tag("span", tag("span", _hidden_words(view.hidden)), _show_all(state), class_="about"),
+        tag("span", tag("span", _about(view, state)), _show_all(state) if view.hidden else None, class_="about"),
     )
+
+
+def _about(view: HeatView, state: ViewState) -> str:
+    """What rows and columns are, what the filters hide and which hours nobody watched."""
+    looked = {point.hour for item in view.items for point in item.history if point.heat is not None}
+    missing = sum(hour not in looked for hour in view.hours)
+    parts = []
+    if view.hidden:
+        parts.append(_hidden_words(view.hidden, state))
+    if len(view.hours) > HOURLY_UP_TO:
+        parts.append("Cells: the hottest of six hours.")
+    if missing and view.items and len(view.hours) > 24:
+        parts.append(f"{missing} of {len(view.hours)} h not watched.")
+    return " ".join(parts)
 
 
 def _row(item: HeatItem, state: ViewState) -> Html:
@@ -145,10 +169,6 @@ def _option(key: str, chosen: str) -> Html:
     return tag("option", DOMAIN_WORDS.get(key, key.capitalize()), value=key, selected=key == chosen)
 
 
-def _far_from_end(start: datetime, view: HeatView) -> bool:
-    return view.hours[-1] - start >= timedelta(hours=2)
-
-
 def _bar(colour: Colour, shade: Shade) -> Html:
     scale = SCALES[colour]
     colours = legend_gradient(scale, 48, shade)
@@ -179,24 +199,32 @@ def _anchor(value: float, colour: Colour) -> str:
     return "start" if value == scale.low else "end" if value == scale.high else "middle"
 
 
-def _hidden_words(hidden: int) -> str:
-    return f"{hidden} {'name is' if hidden == 1 else 'names are'} hidden by the filters."
+def _hidden_words(hidden: int, state: ViewState) -> str:
+    names = "1 name is" if hidden == 1 else f"{hidden} names are"
+    if state.platforms and not (state.velocity or state.spread):
+        return f"{names} hidden: not seen on {' or '.join(platform(name) for name in state.platforms)}, or of another domain."
+    return f"{names} hidden by the filters."
 
 
 def _show_all(state: ViewState) -> Html | None:
-    if not (state.velocity or state.spread or state.domain != "all"):
+    if not (state.velocity or state.spread or state.platforms or state.domain != "all"):
         return None
     return tag("button", "Show all", type="button", class_="link", data_act="show-all")
 
 
 def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
+    if view.as_of is None and state.at is not None:
+        return _notice("No scores are kept from then", "Go forward ( ] ), or back to live ( l ).")
     if view.as_of is None:
         waiting = [platform(source.source) for source in view.sources if source.state == "waiting"]
         text = f"Waiting for the first answer of {', '.join(waiting)}." if waiting else "Waiting for the first poll."
         return _notice("Nothing scored yet", text)
     if view.hidden and (state.velocity or state.spread):
         gates = "both gates" if state.velocity and state.spread else "this gate"
-        return _notice(f"Nothing passes {gates} right now.", join(_hidden_words(view.hidden), " ", _show_all(state)))
+        return _notice(f"Nothing passes {gates} {_then(state)}.", _hidden(view, state))
+    if view.hidden and state.platforms:
+        seen = " or ".join(platform(name) for name in state.platforms)
+        return _notice(f"Nothing is seen on {seen} {_then(state)}.", _hidden(view, state))
     if view.baseline_hours < FULL_BASELINE_HOURS:
         full = times.local(view.as_of + timedelta(hours=FULL_BASELINE_HOURS - view.baseline_hours))
         return _notice(
@@ -204,8 +232,18 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
             f"Velocities are rough until about {full:%A %H:%M}.",
         )
     if view.hidden:
-        return _notice("Nothing in this domain right now.", join(_hidden_words(view.hidden), " ", _show_all(state)))
+        return _notice(f"Nothing in this domain {_then(state)}.", _hidden(view, state))
+    if state.at is not None:
+        return _notice("Nothing was being said about any known name then.", "Look at another time.")
     return _notice("Nothing is being said about any known name right now.", "The board fills as soon as it is.")
+
+
+def _then(state: ViewState) -> str:
+    return "right now" if state.at is None else "at that time"
+
+
+def _hidden(view: HeatView, state: ViewState) -> Html:
+    return join(_hidden_words(view.hidden, state), " ", _show_all(state))
 
 
 def _notice(title: str, text: str) -> Html:

@@ -6,15 +6,16 @@ on the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import panel as pn
 import structlog
 from bokeh.document import Document
 
+from heatmap_app.columns import column_of, columns
 from heatmap_app.escape import Html, tag
 from heatmap_app.pages import (
     acting,
@@ -23,15 +24,19 @@ from heatmap_app.pages import (
     desk_events,
     entity_panel,
     health_strip,
+    helping,
     receipts,
+    scrub,
     searching,
     shell,
+    tools,
 )
 from heatmap_app.pages.bridge import Bridge
+from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.site import Handler, Site
 from heatmap_app.pages.state import ViewState, change, from_query
 from heatmap_app.pages.words import Times, times
-from heatmap_app.plots import LiveHeatMap
+from heatmap_app.plots import ROWS, LiveHeatMap
 from heatmap_app.themes import COOKIE, Theme, shade_of, theme_of
 from heatmap_app.timeline import LiveTimeline
 from heatmap_app.users import User
@@ -65,15 +70,17 @@ class Dashboard:
     """One open page: a :class:`ViewState`, the figures, and the regions of markup around them."""
 
     def __init__(self, site: Site, doc: Document, state: ViewState, times: Times, theme: Theme = SYSTEM) -> None:
-        self.site, self.state, self.times, self._doc = site, state, times, doc
-        self.theme = theme
+        self.site, self.times, self._doc = site, times, doc
+        self.state, self.theme = self._possible(state), theme
         self._view, self._page = NOTHING_YET, ReceiptPage(())
         self._entity: EntityView | None = None
         self._did: Activity | None = None
         self._shown_receipts = RECEIPTS_STEP
         self._problem: str | None = None
+        self._read: Filters | None = None
+        self._polls: Sequence[datetime] = ()
         self._lanes: dict[str, str] = {}
-        self.map = LiveHeatMap(times.hour, self._tapped, theme.shade)
+        self.map = LiveHeatMap(times, self._tapped, theme.shade)
         self.timeline = LiveTimeline(times, theme.shade)
         self.bridge = Bridge(doc, self.handle)
         self._read_all()
@@ -86,12 +93,14 @@ class Dashboard:
         self.bridge.painted(regions)
         panes = {"heatmap": self.map.pane, "timeline": self.timeline.pane}
         return shell.page(
-            panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name
-        )
+            panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name,
+            help=helping.help_dialog(self.site.settings),
+        )  # fmt: skip
 
     def follow(self) -> None:
-        """The board was published anew."""
-        self.refresh()
+        """The board was published anew: a page that looks back stays where it is."""
+        self._read_all(hold=True)
+        self._send()
 
     def refresh(self, said: str | None = None) -> None:
         """Read everything again and send what changed; ``said`` stands in the banner until the next read."""
@@ -107,21 +116,28 @@ class Dashboard:
 
     def _tapped(self, slug: str, hour: datetime) -> None:
         """A tap reaches us through HoloViews without the document's lock: take it."""
-        state = replace(change(self.state, "entity", slug), hour=hour)
-        self._doc.add_next_tick_callback(lambda: self.move(state))
+        self._doc.add_next_tick_callback(lambda: self.open_cell(slug, hour))
+
+    def open_cell(self, slug: str, hour: datetime | None) -> None:
+        """Open a name with the receipts of one hour (UTC start)."""
+        self.move(replace(change(self.state, "entity", slug), hour=hour))
 
     def move(self, state: ViewState) -> None:
         """Go to ``state``: read what it needs, send what changed."""
         if (state.entity, state.source, state.hour) != (self.state.entity, self.state.source, self.state.hour):
             self._shown_receipts = RECEIPTS_STEP
-        self.state = state
+        self.state = self._possible(state)
         self.refresh()
+
+    def _possible(self, state: ViewState) -> ViewState:
+        """``state``, live where it asks for a time to come."""
+        return replace(state, at=None) if state.at and state.at > self.site.clock.now() else state
 
     def zone(self, name: object) -> None:
         """The browser told its time zone."""
         if isinstance(name, str) and name != self.times.name:
             self.times = times(name)
-            self.map.hour_text, self.timeline.times = self.times.hour, self.times
+            self.map.times = self.timeline.times = self.times
         self.refresh()
 
     def paint(self, shade: object) -> None:
@@ -161,15 +177,26 @@ class Dashboard:
     @property
     def now(self) -> datetime:
         """The page's present: the clock's, or the poll looked back at."""
-        return self.site.clock.now()
+        if self.state.at is None:
+            return self.site.clock.now()
+        return self._view.as_of or self.state.at
 
-    def _read_all(self) -> None:
+    @property
+    def filters(self) -> Filters:
+        """The board asked for."""
         gates = self.site.settings.gates
-        filters = self.state.filters(gates.min_velocity, gates.min_spread)
+        return self.state.filters(gates.min_velocity, gates.min_spread)
+
+    def _read_all(self, *, hold: bool = False) -> None:
+        """Read the board and the entity; with ``hold`` a board looked back at stays as it is."""
+        filters, board = self.filters, self.site.board
         self._problem = None
-        view = self._guarded("The board could not be read", self.site.board.view, filters)
-        last = self.site.board.newest() if self._view is NOTHING_YET else self._view
-        self._view = view or self.site.board.latest(filters) or last or self._view
+        if not (hold and filters.at is not None and filters == self._read):
+            view = self._guarded("The board could not be read", board.view, filters)
+            last = board.newest() if self._view is NOTHING_YET else self._view
+            self._read = filters if view is not None else None
+            self._view = view or board.latest(filters) or last or self._view
+        self._polls = self._guarded("The polls could not be read", board.polls, self.site.clock.now()) or ()
         self.map.show(self._view, self.state.colour)
         self._entity = None
         if self.state.entity:
@@ -197,12 +224,16 @@ class Dashboard:
         self.bridge.send(self._regions())
 
     def _regions(self) -> dict[str, Html]:
-        view, state, clock, now = self._view, self.state, self.times, self.site.clock.now()
+        view, state, clock, now = self._view, self.state, self.times, self.now
+        interval = timedelta(seconds=self.site.settings.poll.score_seconds)
+        live = state.at is None
         regions = {
-            "head": health_strip.head_state(view, clock, now),
+            "head": health_strip.head_state(view, clock, now, live=live),
+            "scrub": scrub.band(state, view.as_of, self._polls, clock, interval),
             "banner": health_strip.banner(view, self._problem, clock, now, self.site.database()),
             "controls": board_view.controls(state, self.site.settings),
-            "hours": board_view.hours(view, clock),
+            "tools": tools.tools(state, view, self.filters, clock),
+            "hours": board_view.hours(view, clock, live=live),
             "rows": board_view.rows(view, state, clock),
             "legend": board_view.legend(state.colour, view, state, self.theme.shade),
             "health": health_strip.strip(view, clock, now),
@@ -217,27 +248,41 @@ class Dashboard:
             return {"overview": entity_panel.missing(self.state.entity)}
         return {
             "entity-top": entity_panel.top(self._entity, self.site.settings, self.times, now),
-            "acting": acting.acting(self._entity, self._did, self.user() or ONLOOKER, self.times, SystemClock().now()),
+            "acting": self._acting(),
             "lanes": entity_panel.lanes(self._lanes),
             "receipts": receipts.receipts(self._page, self.state, self.times, now),
             "entity-more": entity_panel.more(self._entity, self.times, now),
         }
+
+    def _acting(self) -> Html:
+        """What can be done with the latest alert; nothing on a page that looks back."""
+        if self._entity is None or self.state.at is not None:
+            return Html()
+        user = self.user() or ONLOOKER
+        return acting.acting(self._entity, self._did, user, self.times, SystemClock().now())
 
     def _panel(self) -> str:
         return "entity" if self._entity is not None else "overview"
 
     def _title(self) -> str:
         name = f"{self._entity.entity.name} · " if self._entity else ""
-        return f"{'DEMO ' if self._view.mode == 'demo' else ''}{name}ET Heatmap"
+        then = f"{self.times.local(self.now):%a %H:%M} · " if self.state.at else ""
+        return f"{'DEMO ' if self._view.mode == 'demo' else ''}{then}{name}ET Heatmap"
 
     def _meta(self, now: datetime) -> Html:
         """What the script needs to know, as one element with data attributes."""
-        chosen = entity_panel.selection(self.state, self._view)
+        state, view = self.state, self._view
+        shown = columns(view.hours, self.times)
+        slugs = [item.entity.slug for item in view.items]
         return tag(
-            "i", data_now=int(now.timestamp() * 1000), data_speed=self.site.speed, data_query=self.state.query(),
-            data_title=self._title(), data_panel=self._panel(), data_entity=self.state.entity or "",
-            data_row=chosen["row"], data_column=chosen["column"], data_columns=len(self._view.hours),
-            data_stale="1" if self._view.stale or self._problem else "",
+            "i", data_now=int(now.timestamp() * 1000), data_speed=0 if state.at else self.site.speed,
+            data_query=state.query(), data_title=self._title(), data_panel=self._panel(), data_entity=state.entity or "",
+            data_row=slugs.index(state.entity) if state.entity in slugs else None,
+            data_column=column_of(shown, state.hour), data_columns=len(shown), data_places=max(ROWS, len(slugs)),
+            data_stale="1" if view.stale or self._problem else "", data_mode=view.mode, data_colour=state.colour,
+            data_at=view.as_of.isoformat() if state.at and view.as_of else "1" if state.at else "",
+            data_as_of=view.as_of.isoformat() if view.as_of else "",
+            data_beat=int(self.site.clock.now().timestamp() * 1000),
         )  # fmt: skip
 
     def _release(self, _context: object) -> None:
@@ -247,6 +292,7 @@ class Dashboard:
 
 EVENTS: Mapping[str, Handler] = {
     **desk_events.EVENTS,
+    **scrub.EVENTS,
     **searching.EVENTS,
     **correcting.EVENTS,
     "theme": Dashboard.paint,

@@ -35,6 +35,13 @@ def _close(page: Page, _value: Any) -> None:
     page.move(change(page.state, "entity", None))
 
 
+def _cell(page: Any, value: Any) -> None:
+    """Open a name with one of its hours: ``[slug, hour]``; without an hour all of them."""
+    match value:
+        case [str() as slug, str() | None as hour]:
+            page.open_cell(slug, change(page.state, "hour", hour).hour)
+
+
 def _narrow(field: str) -> Handler:
     """A handler for the receipts' filters, where nothing means all."""
 
@@ -49,6 +56,7 @@ EVENTS: Mapping[str, Handler] = {
     "show-all": _show_all,
     "open": _open,
     "close": _close,
+    "cell": _cell,
     "source": _narrow("source"),
     "hour": _narrow("hour"),
     **{field: _set(field) for field in ("colour", "domain", "velocity", "spread", "window", "rows", "platforms")},

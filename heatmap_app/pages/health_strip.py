@@ -32,14 +32,17 @@ def strip(view: HeatView, times: Times, now: datetime) -> Html:
     return join(tag("ul", sources, aria_label="Sources"), tag("div", zone, baseline, class_="facts"))
 
 
-def head_state(view: HeatView, times: Times, now: datetime) -> Html:
-    """DEMO where it is, when the board was scored, and how old that is."""
+def head_state(view: HeatView, times: Times, now: datetime, *, live: bool = True) -> Html:
+    """DEMO where it is, when the board was scored, and how old that is; of a past poll only that it is past."""
     parts = []
     if view.mode == "demo":
         parts.append(tag("strong", "DEMO: invented data", class_="badge demo", data_key="mode"))
     elif view.mode == "replay":
         parts.append(tag("strong", "REPLAY: recorded data", class_="badge demo", data_key="mode"))
-    if view.as_of is not None:
+    if not live:
+        then = f"{times.local(view.as_of):%a %H:%M}" if view.as_of else "a time without scores"
+        parts.append(tag("strong", f"NOT LIVE: {then}", class_="badge past", data_key="past"))
+    elif view.as_of is not None:
         updated = tag(
             "span", "Updated ", tag("b", times.clock_seconds(view.as_of)), class_="updated", data_key="updated"
         )

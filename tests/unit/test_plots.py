@@ -31,7 +31,7 @@ def luminance(colour: str) -> float:
 
 
 def drawn(view: HeatView, colour: Colour = "heat") -> LiveHeatMap:
-    live = LiveHeatMap(Times().hour, lambda _slug, _hour: None)
+    live = LiveHeatMap(Times(), lambda _slug, _hour: None)
     live.show(view, colour)
     live.pane.get_root()
     return live
@@ -107,7 +107,7 @@ def test_an_empty_board_draws_nothing() -> None:
 def test_a_tap_names_the_row_and_the_hour_and_a_blank_row_nothing() -> None:
     taps: list[tuple[str, datetime]] = []
     view = board()
-    live = LiveHeatMap(Times().hour, lambda slug, hour: taps.append((slug, hour)))
+    live = LiveHeatMap(Times(), lambda slug, hour: taps.append((slug, hour)))
     live.show(replace(view, items=view.items[:3]), "heat")
     live._tapped(x=view.hours[4].isoformat(), y=view.items[1].entity.slug)
     live._tapped(x=view.hours[4].isoformat(), y=" 7")
