@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz [--inputs N] [--seed S] [--target NAME] [--atheris]``: throw changed inputs at every parser.
+"""``python -m tests.fuzz [--inputs N] [--seed S] [--target NAME] [--atheris [--seconds N]]``: changed inputs at every parser.
 
 Prints per target: inputs, inputs a second, how many were refused in words, the slowest, and the memory at the end. A crash
 or an input slower than the limit is kept in ``var/fuzz`` and ends the run with status 1.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.fuzz.run import Finding, Tally, fuzz
-from tests.fuzz.targets import ACCEPTED, TARGETS
+from tests.fuzz.targets import ACCEPTED, TARGETS, Target
 
 
 def main() -> int:
@@ -24,13 +24,14 @@ def main() -> int:
     parser.add_argument(
         "--atheris", action="store_true", help="guided by coverage (pip install atheris); needs --target"
     )
+    parser.add_argument("--seconds", type=int, default=120, help="how long an --atheris run goes on")
     asked = parser.parse_args()
     chosen = [target for target in TARGETS if asked.target in (None, target.name)]
     if not chosen:
         print("no such target:", ", ".join(target.name for target in TARGETS))
         return 2
     if asked.atheris:
-        return _guided(chosen[0].name, asked.inputs)
+        return _guided(chosen[0], asked.seconds, asked.seed)
     whole = sum(target.share for target in chosen)
     findings: list[Finding] = []
     total = 0
@@ -46,10 +47,14 @@ def main() -> int:
     return 1 if findings else 0
 
 
-def _guided(name: str, inputs: int) -> int:
+def _guided(target: Target, seconds: int, seed: int) -> int:
+    """Led by coverage, from the target's own seeds. libFuzzer ends the process; what it kept is in ``var/fuzz``."""
     atheris = importlib.import_module("atheris")  # an optional tool, not a dependency
-
-    (target,) = [target for target in TARGETS if target.name == name]
+    kept = Path("var/fuzz")
+    corpus = kept / f"corpus-{target.name.replace(' ', '-')}"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(target.seeds):
+        (corpus / f"seed-{number}").write_bytes(data)
 
     def one(data: bytes) -> None:
         try:
@@ -58,7 +63,8 @@ def _guided(name: str, inputs: int) -> int:
             return
 
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-atheris_runs={inputs}", "-max_len=60000", "-timeout=5", "-rss_limit_mb=4096"], one)
+    bounds = ["-max_len=20000", "-timeout=5", "-rss_limit_mb=4096", f"-artifact_prefix={kept}/"]
+    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={seconds}", f"-seed={seed}", *bounds], one)
     atheris.Fuzz()
     return 0
 
