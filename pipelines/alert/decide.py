@@ -6,7 +6,7 @@ below ``end_velocity``. It has one alert. Inside the cool-down after an alert, t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,23 +51,49 @@ def decide(
     """
     watched = scores.filter((pl.col("velocity_z") >= rules.gates.min_velocity) | pl.col("passes"))
     before = {row["entity"]: row for row in conform(episodes, EPISODES).iter_rows(named=True)}
-    open_ones = [entity for entity, row in before.items() if row["open"]]
-    wanted = sorted({*watched["entity"].to_list(), *open_ones})
-    here = _by_entity(scores.filter(pl.col("entity").is_in(wanted)))
-    known, highest = _by_entity(names), _by_entity(peaks)
-    decisions, after = [], dict(before)
+    wanted = {*watched["entity"].to_list(), *(entity for entity, row in before.items() if row["open"])}
+    decisions, after = decide_rows(
+        _by_entity(scores.filter(pl.col("entity").is_in(wanted))), before, _by_entity(names),
+        lambda entity, started_at: _first_trade(trades, entity, started_at, now),
+        {row["entity"]: row["heat"] for row in peaks.iter_rows(named=True)}.get, rules, now, counted=counted,
+    )  # fmt: skip
+    return pl.DataFrame(decisions, schema=DECISIONS), pl.DataFrame(
+        sorted(after.values(), key=lambda row: int(row["entity"])), schema=EPISODES
+    )
+
+
+def decide_rows(
+    watched: Mapping[int, Mapping[str, Any]],
+    episodes: Mapping[int, Mapping[str, Any]],
+    names: Mapping[int, Mapping[str, Any]],
+    first_trade: Callable[[int, datetime], datetime | None],
+    peak: Callable[[int], float | None],
+    rules: Rules,
+    now: datetime,
+    *,
+    counted: bool,
+) -> tuple[list[dict[str, Any]], dict[int, Mapping[str, Any]]]:
+    """:func:`decide` over plain rows, by entity: the decisions, and the episodes that a rule still looks back to.
+
+    ``watched``: the scores of the names at the velocity gate or with an open episode. ``first_trade``: given an entity and
+    when its story began, the story's first trade item that is out. ``peak``: an entity's highest HEAT of the 7 days before.
+    """
+    decisions: list[dict[str, Any]] = []
+    after = dict(episodes)
+    wanted = sorted({*watched, *(entity for entity, row in episodes.items() if row["open"])})
     for entity in wanted:
         case = _Case(
-            entity, here.get(entity, {}), before.get(entity), known.get(entity, {}),
-            highest.get(entity, {}).get("heat"), rules, now, counted,
-        )  # fmt: skip
-        decision, state = case.settle(_first_trade(trades, entity, case.started_at, now))
+            entity, watched.get(entity, {}), episodes.get(entity), names.get(entity, {}), peak, rules, now, counted
+        )
+        decision, state = case.settle(first_trade(entity, case.started_at))
         decisions.append(decision)
         if state is not None:
             after[entity] = state
-    return pl.DataFrame(decisions, schema=DECISIONS), _living(
-        pl.DataFrame(list(after.values()), schema=EPISODES), rules, now
-    )
+    edge = now - timedelta(hours=rules.episode.cooldown_hours)
+    return decisions, {
+        entity: row for entity, row in after.items()
+        if row["open"] or (row["alerted_at"] is not None and row["alerted_at"] > edge)
+    }  # fmt: skip
 
 
 def _by_entity(frame: pl.DataFrame) -> dict[int, dict[str, Any]]:
@@ -83,13 +109,6 @@ def _first_trade(trades: pl.DataFrame, entity: int, started_at: datetime, now: d
     return first if isinstance(first, datetime) else None
 
 
-def _living(episodes: pl.DataFrame, rules: Rules, now: datetime) -> pl.DataFrame:
-    """Without closed episodes whose last alert no rule looks back to any more."""
-    edge = now - timedelta(hours=rules.episode.cooldown_hours)
-    recent = (pl.col("alerted_at") > edge).fill_null(value=False)
-    return episodes.filter(pl.col("open") | recent).sort("entity")
-
-
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One entity at one poll."""
@@ -98,7 +117,7 @@ class _Case:
     score: Mapping[str, Any]
     before: Mapping[str, Any] | None
     name: Mapping[str, Any]
-    peak: float | None
+    peak: Callable[[int], float | None]
     rules: Rules
     now: datetime
     counted: bool
@@ -234,11 +253,12 @@ class _Case:
         age = self.now - trade
         if age <= timedelta(hours=self.rules.episode.trades_old_hours):
             return Reason.FIRED, f"{numbers}; trades: already on it ({ago(age)} ago)"
-        if self.peak is None or self.heat > self.peak:
+        peak = self.peak(self.entity)
+        if peak is None or self.heat > peak:
             return (
                 Reason.FIRED,
                 f"{numbers}; trades had it {ago(age)} ago, but HEAT {self.heat:.2f} is a new 7-day high",
             )
         return Reason.TRADES, (
-            f"the trades had it {ago(age)} ago, and HEAT {self.heat:.2f} is not above its 7-day high of {self.peak:.2f}"
+            f"the trades had it {ago(age)} ago, and HEAT {self.heat:.2f} is not above its 7-day high of {peak:.2f}"
         )
