@@ -20,6 +20,7 @@ import structlog
 
 from heatmap_app.board import Board
 from heatmap_app.database_state import DatabaseState
+from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.shell import STATIC_DIR
 from heatmap_app.pages.words import Times
 from heatmap_app.plots import SCALES
@@ -27,6 +28,7 @@ from heatmap_app.web.render import TEMPLATES, environment
 from heatmap_app.web.wall_query import WallQuery
 from heatmap_app.web.wall_values import Alerted, Told, Wall, late_after, wall
 from pipelines.clock import Clock
+from pipelines.errors import StoreError
 from pipelines.settings import Settings
 from pipelines.store.lists import AlertQuery
 from pipelines.store.store import Store
@@ -49,6 +51,7 @@ POLL_S = (2.0, 15.0)
 ALERTS = 50
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
+UNREADABLE = "The board could not be read: the database does not answer."
 FILES = ("wall.css", "wall.js")
 
 
@@ -67,7 +70,8 @@ class WallFeed:
 
     def __init__(
         self, board: Board, clock: Clock, settings: Settings, mode: str,
-        told: Callable[[HeatView, datetime], Told], speed: float = 1.0, database: Callable[[], DatabaseState | None] = lambda: None,
+        told: Callable[[HeatView, datetime], Told], speed: float = 1.0,
+        database: Callable[[], DatabaseState | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.clock, self.speed, self.settings = clock, speed, settings
         self._board, self._told, self._database = board, told, database
@@ -105,19 +109,25 @@ class WallFeed:
     def _read(self, query: WallQuery, zone: str) -> State:
         """The state as of now; where the store does not answer, of the last board, with the reason. Blocks."""
         gates, now = self.settings.gates, self.clock.now()
-        filters = query.filters(gates.min_velocity, gates.min_spread)
-        problem = ""
+        view, problem = self._look(query.filters(gates.min_velocity, gates.min_spread), now)
+        times = query.times(zone)
+        values = wall(
+            view, self._last_told, query, self.settings, times, now, problem=problem, database=self._database()
+        )
+        return rendered(values, times, late_after(self.settings), self.speed)
+
+    def _look(self, filters: Filters, now: datetime) -> tuple[HeatView, str]:
+        """The board, or the last one and what is wrong: a screen outlives its database, whatever that says."""
         try:
             view = self._board.view(filters)
-            told = self._last_told = self._told(view, now)
-        except Exception as error:  # a screen outlives its database, whatever that says
-            log.warning("wall: reading failed", reason=str(error), kind=type(error).__name__)
-            problem = "The board could not be read: the database does not answer."
-            view = self._board.latest(filters) or self._board.newest() or self._nothing
-            told = self._last_told
-        times = query.times(zone)
-        values = wall(view, told, query, self.settings, times, now, problem=problem, database=self._database())
-        return rendered(values, times, late_after(self.settings), self.speed)
+            self._last_told = self._told(view, now)
+        except StoreError as error:
+            log.warning("wall: reading failed", reason=str(error))
+        except Exception:
+            log.exception("wall: reading failed")
+        else:
+            return view, ""
+        return self._board.latest(filters) or self._board.newest() or self._nothing, UNREADABLE
 
 
 def rendered(values: Wall, times: Times, late: timedelta, speed: float) -> State:
