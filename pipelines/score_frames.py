@@ -22,7 +22,7 @@ def entities_frame(
 ) -> pl.DataFrame:
     """One row an entity that some platform knows, unordered; without ``hours`` the peak is ``now``."""
     peak = np.full(len(entities), current.at) if hours is None else hours.peak_at
-    parts = _confidence_parts(current, scoring, health)
+    parts = confidence_parts(current, scoring, health)
     felt = current.feeling
     columns = {
         "entity": entities,
@@ -50,7 +50,8 @@ def entities_frame(
     return pl.DataFrame(columns).filter(pl.Series(current.present)).cast(entities_schema(entities.dtype))
 
 
-def _confidence_parts(current: Now, scoring: Scoring, health: tuple[int, int]) -> dict[str, Floats]:
+def confidence_parts(current: Now, scoring: Scoring, health: tuple[int, int]) -> dict[str, Floats]:
+    """The four parts of the confidence (SCORING 3), each with one value an entity; it is their geometric mean."""
     n = current.mentions.sum(axis=0)
     present = np.array([part.present for part in current.platforms])
     windows = np.array([part.windows for part in current.platforms])

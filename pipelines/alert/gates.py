@@ -31,3 +31,10 @@ def gate(entities: pl.DataFrame, passed_before: Collection[int], gates: Gates, *
         .with_columns((pl.col("passes") & before).alias("persistence"))
         .with_columns(pl.col("persistence").alias("eligible"))
     )
+
+
+def gate_row(velocity: float, spread: int, gates: Gates, *, before: bool, counted: bool) -> dict[str, bool]:
+    """:func:`gate` for one entity; ``before``: whether it is among ``passed_before``."""
+    passes = velocity >= gates.min_velocity and spread >= gates.min_spread
+    lasts = passes and (before or polls_before(gates, counted=counted) == 0)
+    return {"passes": passes, "persistence": lasts, "eligible": lasts}
