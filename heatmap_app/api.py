@@ -17,9 +17,10 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from heatmap_app import api_kpis
 from heatmap_app.pages.reader import Filters, Reader
 from heatmap_app.readiness import judge, look
-from pipelines.model import DEFAULT_DOMAINS, Domain
+from pipelines.model import DEFAULT_DOMAINS, PLATFORMS, Domain
 from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
 
+PLATFORM_LIST = r"^(reddit|trends|tiktok)(,(reddit|trends|tiktok)){0,2}$"
 SourceName = Literal["reddit", "trends", "tiktok", "trades"]
 STREAM_PULSE_S = 15.0
 """A comment line this often keeps proxies from closing a quiet stream."""
@@ -27,10 +28,6 @@ STREAM_PULSE_S = 15.0
 
 class ApiReader(Reader, Protocol):
     """What the API asks of the store, beyond what the pages ask."""
-
-    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
-        """The board at the last scoring poll up to ``at``."""
-        ...
 
     def history(self, slug: str, hours: int) -> Sequence[HistoryPoint] | None:
         """Hourly scores of the trailing ``hours``, oldest first; None for an unknown entity."""
@@ -65,10 +62,30 @@ def heat_filters(
     domain: Annotated[
         Domain | Literal["all"] | None, Query(description="Default: entertainment and unclassified")
     ] = None,
+    platform: Annotated[
+        str | None,
+        Query(pattern=PLATFORM_LIST, description="Names seen on any of these, by commas, for example reddit,tiktok"),
+    ] = None,
+    window: Annotated[int | None, Query(ge=1, le=168, description="Hours of history, 24 where not given")] = None,
+    at: Annotated[datetime | None, Query(description="The last scoring poll up to then; RFC 3339, with a zone")] = None,
 ) -> Filters:
     """The query of ``/heat`` as the board's filters."""
+    platforms = tuple(name for name in PLATFORMS if name in platform.split(",")) if platform else None
     domains = None if domain == "all" else (str(domain),) if domain else tuple(str(name) for name in DEFAULT_DOMAINS)
-    return Filters(limit=limit, sort=sort, min_velocity=min_velocity, min_spread=min_spread, domains=domains)
+    return Filters(
+        limit=limit, sort=sort, min_velocity=min_velocity, min_spread=min_spread, domains=domains, platforms=platforms,
+        hours=window or 24, at=None if at is None else _moment(at),
+    )  # fmt: skip
+
+
+def _moment(at: datetime) -> datetime:
+    """``at`` in UTC; 422 without a zone or beyond the calendar."""
+    if at.tzinfo is None:
+        raise HTTPException(422, "at: needs a time zone, for example 2026-11-22T14:00:00Z")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise HTTPException(422, "at: lies outside the years 1 to 9999") from None
 
 
 HeatFilters = Annotated[Filters, Depends(heat_filters)]
@@ -88,17 +105,9 @@ router.include_router(api_kpis.router)
 
 
 @router.get("/heat", summary="The board: the hottest names with every number that made them")
-def heat(reader: Store, filters: HeatFilters, at: datetime | None = None) -> HeatView:
+def heat(reader: Store, filters: HeatFilters) -> HeatView:
     """Rows ordered by ``sort``. ``at`` (RFC 3339, with a zone) goes back to the last scoring poll up to then."""
-    if at is None:
-        return reader.heat(filters)
-    if at.tzinfo is None:
-        raise HTTPException(422, "at: needs a time zone, for example 2026-11-22T14:00:00Z")
-    try:
-        moment = at.astimezone(UTC)
-    except OverflowError:
-        raise HTTPException(422, "at: lies outside the years 1 to 9999") from None
-    return reader.heat_at(filters, moment)
+    return reader.heat(filters)
 
 
 CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
@@ -124,13 +133,21 @@ def csv_cell(value: object) -> object:
 
 
 @router.get("/heat.csv", summary="The board as CSV", response_class=Response)
-def heat_csv(reader: Store, filters: HeatFilters) -> Response:
-    """The same rows as ``/heat``, one line a name, safe to open in a spreadsheet."""
+def heat_csv(reader: Store, filters: HeatFilters, window: int | None = None) -> Response:
+    """The same rows as ``/heat``, one line a name, safe to open in a spreadsheet. With ``window`` also HEAT at the end of
+    each of those clock hours, empty where nobody looked; the file's name carries the poll's time in UTC."""
+    view = reader.heat(filters)
+    hours = view.hours if window is not None else ()
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows([csv_cell(column(item)) for column in CSV_COLUMNS.values()] for item in reader.heat(filters).items)
-    disposition = {"Content-Disposition": "attachment; filename=et-heatmap.csv"}
+    writer.writerow([*CSV_COLUMNS, *(f"heat {hour:%Y-%m-%dT%H:%MZ}" for hour in hours)])
+    for item in view.items:
+        history = {point.hour: point.heat for point in item.history}
+        past = (history.get(hour) for hour in hours)
+        cells = [csv_cell(column(item)) for column in CSV_COLUMNS.values()]
+        writer.writerow([*cells, *("" if value is None else round(value, 4) for value in past)])
+    stamp = f"-{view.as_of:%Y%m%dT%H%MZ}" if view.as_of else ""
+    disposition = {"Content-Disposition": f"attachment; filename=et-heatmap{stamp}.csv"}
     return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=disposition)
 
 

@@ -45,10 +45,6 @@ class StoreReader:
             return view
         return replace(view, delivery_problem=self.store.outbox_problem(SLACK, SystemClock().now() - DAY))
 
-    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
-        """The board at the last scoring poll up to ``at``."""
-        return self.heat(replace(filters, at=at))
-
     def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
         """When the board was scored in ``since <= at <= until``, oldest first."""
         return self.store.poll_times(since, until)

@@ -116,9 +116,6 @@ class SampleReader:
             sources=self._sources(step),
         )
 
-    def heat_at(self, filters: Filters, at: datetime) -> HeatView:
-        return self.heat(replace(filters, at=at))
-
     def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
         self._called("polls")
         times = [self._scored_at(step) for step in range(self.step + 1)]
