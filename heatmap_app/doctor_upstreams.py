@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from heatmap_app.doctor import Ask, Check
@@ -17,6 +18,7 @@ from pipelines.ingest.http import Http
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import Source, build_sources
 from pipelines.ingest.state import MemoryState
+from pipelines.ingest.tiktok import TikTokSource
 from pipelines.model import SOURCES, FetchResult, Outcome
 from pipelines.outgoing import fault_of
 from pipelines.settings import Settings
@@ -34,7 +36,7 @@ def upstream_checks(settings: Settings) -> dict[str, Ask]:
     small, kept = _cheap(settings), Kept(settings)
     return {
         "reddit": lambda: check_source(small, "reddit", kept), "trends": lambda: check_source(small, "trends", kept),
-        "tiktok": lambda: check_tiktok(settings), "trades": lambda: check_source(small, "trades", kept),
+        "tiktok": lambda: check_tiktok(small, kept), "trades": lambda: check_source(small, "trades", kept),
         "slack": lambda: asyncio.to_thread(ask_slack, settings), "rundown": lambda: check_rundown(settings),
         "writer": lambda: asyncio.to_thread(check_writer, settings),
     }  # fmt: skip
@@ -47,7 +49,8 @@ def _cheap(settings: Settings) -> Settings:
     )
     once = {"attempts": 1, "deadline_seconds": 25.0}
     trends, trades = settings.trends.model_copy(update=once), settings.trades.model_copy(update=once)
-    return settings.model_copy(update={"reddit": reddit, "trends": trends, "trades": trades})
+    tiktok = settings.tiktok.model_copy(update=once)
+    return settings.model_copy(update={"reddit": reddit, "trends": trends, "tiktok": tiktok, "trades": trades})
 
 
 class Kept:
@@ -113,17 +116,26 @@ def _judge(name: str, result: FetchResult) -> Check:
     return Check(name, "wrong", "; ".join(bad) or result.detail or str(result.outcome))
 
 
-async def check_tiktok(settings: Settings) -> Check:
-    """Whether Apify takes the token; starts no run, which would cost money."""
-    if not settings.tiktok.token.get_secret_value():
+async def check_tiktok(settings: Settings, kept: Kept | None = None) -> Check:
+    """Whether Apify takes the token, asked through the guard; starts no run, which would cost money."""
+    clock, state = SystemClock(), await kept.state("tiktok") if kept is not None else MemoryState()
+    source = TikTokSource(settings.tiktok, state)
+    if source.missing():
         return Check("tiktok", "missing", "not configured. Set HEATMAP_TIKTOK__TOKEN to an Apify token")
-    from pipelines.ingest.tiktok_client import Apify  # a second to import: only where there is a token
 
-    try:
+    async def account(now: datetime) -> FetchResult:
+        from pipelines.ingest.tiktok_client import Apify  # a second to import: only where there is a token
+
         end = await Apify(settings.tiktok).account()
-    except SourceError as error:
-        return Check("tiktok", "wrong", error.message)
-    return Check("tiktok", "ok", f"Apify takes the token; its billing cycle ends {end:%d %b}")
+        detail = f"Apify takes the token; its billing cycle ends {end:%d %b}"
+        return FetchResult("tiktok", now, Outcome.EMPTY, detail=detail, requests=1)
+
+    guard = build_guard(settings, state, SCHEMA)
+    try:
+        result = await guard.call(source, clock.now(), force=True, fetch=account)
+    finally:
+        await guard.aclose()
+    return Check("tiktok", "ok", result.detail) if result.outcome is Outcome.EMPTY else _judge("tiktok", result)
 
 
 def ask_slack(settings: Settings) -> list[Check]:

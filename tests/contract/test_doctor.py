@@ -116,18 +116,21 @@ async def test_u1_a_source_that_asked_for_patience_is_not_asked(
     try:
         now = datetime.now(UTC)
         known, _ = step(Breaker(), Throttled(0, 600.0), now, Rules())
-        store.source_state.put(f"{PREFIX}trends", to_json(GuardState(known)))
-        before = len(upstreams["trends"].log)
-        found = await ask(settings_for(upstreams, database_url=embedded_url), "trends", "trades")
-        assert len(upstreams["trends"].log) == before
-        assert found["trends"].standing == "ok"
-        assert "throttled" in found["trends"].line
+        for name in ("trends", "tiktok"):
+            store.source_state.put(PREFIX + name, to_json(GuardState(known)))
+        before = len(upstreams["trends"].log), len(upstreams["apify"].log)
+        found = await ask(settings_for(upstreams, database_url=embedded_url), "trends", "trades", "tiktok")
+        assert (len(upstreams["trends"].log), len(upstreams["apify"].log)) == before
+        for name in ("trends", "tiktok"):
+            assert found[name].standing == "ok"
+            assert "throttled" in found[name].line
         assert "items" in found["trades"].line
         kept = store.source_state.get(f"{PREFIX}trends")
         assert kept == to_json(GuardState(known)), "the doctor changes nothing"
         assert not store.source_state.get(f"{PREFIX}trades")
     finally:
-        store.source_state.put(f"{PREFIX}trends", {})
+        for name in ("trends", "tiktok"):
+            store.source_state.put(PREFIX + name, {})
         store.close()
 
 

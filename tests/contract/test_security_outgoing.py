@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,7 +20,7 @@ from pipelines.errors import PermanentError, SettingsError
 from pipelines.ingest.bounded import BoundedSession
 from pipelines.ingest.http import Http
 from pipelines.settings import load_settings
-from tests.upstreams.server import Upstream, serving
+from tests.upstreams.server import Answer, Upstream, drip, drip_headers, huge, serving
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,26 @@ def test_slacks_library_follows_no_redirect(upstream: Upstream, urllib_guarded: 
     assert upstream.requests("/elsewhere") == []
     with urlopen(upstream.url + "/x", timeout=5) as reply:  # noqa: S310 - our own stand-in
         assert reply.status == 200
+
+
+@pytest.mark.parametrize("answer", [drip(seconds=6), drip_headers(seconds=6)], ids=["body", "headers"])
+def test_slacks_library_waits_for_a_drip_only_so_long(
+    upstream: Upstream, urllib_guarded: None, answer: Answer
+) -> None:  # fmt: skip
+    guard_urllib(deadline_s=0.5)
+    upstream.reset()
+    upstream.plan("/drip", answer)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError), urlopen(upstream.url + "/drip", timeout=5) as reply:  # noqa: S310 - our own stand-in
+        reply.read()
+    assert time.monotonic() - began < 4
+
+
+def test_slacks_library_refuses_a_flood(upstream: Upstream, urllib_guarded: None) -> None:
+    upstream.reset()
+    upstream.plan("/flood", huge(12))
+    with urlopen(upstream.url + "/flood", timeout=5) as reply, pytest.raises(HTTPException, match="refused"):  # noqa: S310 - our own stand-in
+        reply.read()
 
 
 @pytest.mark.parametrize(
