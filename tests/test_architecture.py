@@ -21,7 +21,7 @@ FOUNDATION = {
     "settings_kpis",
     "settings_methods",
 }
-JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest"}
+JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate"}
 
 
 def modules(folder: str) -> list[Path]:
