@@ -74,7 +74,9 @@ def _velocity(item: HeatItem, settings: Settings) -> Html:
     platforms = [_platform(name, score, settings) for name, score in item.platforms.items()]
     return tag(
         "section",
-        tag("h4", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", combined(item, settings))),
+        tag(
+            "h3", "Velocity ", tag("b", f"{signed(item.velocity_z, 2)}σ"), tag("small", combined(item, settings)), class_="sum"
+        ),
         tag("p", method_words(settings), class_="quiet"),
         platforms or tag("p", "No platform has mentioned it in the last 7 days.", class_="quiet"),
         id="why-velocity", class_="velocity", tabindex="-1",
