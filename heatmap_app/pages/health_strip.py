@@ -5,7 +5,7 @@ Ages carry their instant (``data-since``) and tick in the browser; the text here
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, join, tag
@@ -13,6 +13,10 @@ from heatmap_app.pages.board_view import FULL_BASELINE_HOURS
 from heatmap_app.pages.words import Times, platform, span
 from pipelines.view import HeatView, SourceHealth
 
+WARM_HOURS = 24
+"""Hours watched until which a banner says that the baseline has hardly begun; the strip tells the rest of the way."""
+
+PLATFORMS = ("reddit", "trends", "tiktok")
 SIGNS = {
     "live": "●", "delayed": "◐", "throttled": "◐", "down": "✕", "paused": "‖", "not_configured": "○", "waiting": "○",
 }  # fmt: skip
@@ -55,7 +59,7 @@ def banner(
     view: HeatView, problem: str | None, times: Times, now: datetime, database: DatabaseState | None = None
 ) -> Html:
     """What everybody must know before reading on: nothing is saved, stale data, a board that cannot be read, alerts that
-    do not go out."""
+    do not go out, platforms that are not set up, a baseline that has hardly begun."""
     unsaved = _unsaved(database, times) if database else Html()
     if unsaved:
         return unsaved
@@ -63,7 +67,7 @@ def banner(
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
         )
-    return join(_undelivered(view), _stale(view, times, now))
+    return join(_undelivered(view), _stale(view, times, now), _unset(view), _warming(view, times))
 
 
 def _unsaved(database: DatabaseState, times: Times) -> Html:
@@ -96,6 +100,28 @@ def _stale(view: HeatView, times: Times, now: datetime) -> Html:
         ". The map shows what was known then.",
         class_="banner warn", role="alert", data_key="stale",
     )  # fmt: skip
+
+
+def _unset(view: HeatView) -> Html:
+    """Live without credentials runs, but sees little: said until it is no longer so."""
+    platforms = [source for source in view.sources if source.source in PLATFORMS]
+    missing = [platform(source.source) for source in platforms if source.state == "not_configured"]
+    left = len(platforms) - len(missing)
+    if view.mode != "live" or not missing or left > 1:
+        return Html()
+    words = tag("strong", f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not configured:")
+    link = tag("a", "What to set", href="/sources#setup")
+    text = f" spread can reach {left} of {len(PLATFORMS)} at most. "
+    return tag("p", words, text, link, class_="banner note", data_key="unset")
+
+
+def _warming(view: HeatView, times: Times) -> Html:
+    if view.as_of is None or not view.items or view.baseline_hours >= WARM_HOURS:
+        return Html()
+    full = times.local(view.as_of + timedelta(hours=FULL_BASELINE_HOURS - view.baseline_hours))
+    words = tag("strong", f"Warming up: {view.baseline_hours} of {FULL_BASELINE_HOURS} h watched.")
+    text = f" Velocities are rough until about {full:%A %H:%M}."
+    return tag("p", words, text, class_="banner note", data_key="warming")
 
 
 def _source(source: SourceHealth, times: Times, now: datetime) -> Html:
