@@ -29,7 +29,8 @@ ROC_LIMIT = 7.0
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one threshold finds: ``windows`` marked, ``hit`` of them; ``delay_hours`` the median time to detection from
-    the window's begin, ``middle_hours`` from its middle, which is what was labelled; ``alerts_week`` and ``false_week`` a series-week."""
+    the window's begin, ``middle_hours`` from its middle, which is what was labelled;
+    ``alerts_week`` and ``false_week`` a series-week."""
 
     threshold: float
     windows: int
