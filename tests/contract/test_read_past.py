@@ -1,0 +1,129 @@
+"""The reader at a past poll: nothing that came later shows, whatever was stored since."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from heatmap_app.board import Board
+from heatmap_app.pages.reader import Filters
+from heatmap_app.reader import StoreReader
+from pipelines.clock import ManualClock
+from pipelines.model import Outcome
+from pipelines.settings import load_settings
+from pipelines.store import Store
+from pipelines.view import HistoryPoint
+from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
+from tests.contract.test_store_alerts import decided, new_alert
+
+BEFORE, ASKED = T - 2 * HOUR, T - HOUR
+"""The poll looked back at, and an instant after it: nothing was scored in between."""
+
+
+@pytest.fixture
+def reader(embedded_store: Store) -> StoreReader:
+    """Two names and two polls, two hours apart. By the second they have changed places, one has a trade story, more
+    receipts and an alert, and Reddit has stopped answering."""
+    store = embedded_store
+    one, two = add(store, "Odalys Brightwater", "Saint Ferro")
+    early, late = BEFORE - HOUR, T - HOUR / 2
+    found = mentions(("reddit", "early", one), ("trends", "q", one), ("reddit", "late", one), ("trades", "v", one))
+    save(store, [result([item("early", at=early, published_at=early)], at=early)], found)
+    for at in (early, late):
+        save(store, [result([item("q", "trends", at)], "trends", at)], found)
+    store.save_scores(BEFORE, *score_frames([two, one], BEFORE, velocity=[2.0, 1.0]))
+    save(store, [result([item("v", "trades", late, published_at=late)], "trades", late)], found)
+    save(store, [result([item("late", at=late, published_at=ASKED)], at=late)], found)
+    save(store, [result([], at=T, outcome=Outcome.FAILED, detail="no answer within 20 s.")])
+    passes = {name: pl.Series([True, False]) for name in ("passes", "eligible")}
+    later = score_frames([one, two], T, velocity=[3.5, 1.0], hours=60, **passes)
+    store.save_scores(T, *later, decided=decided(new_alert(one), entity=one))
+    settings = load_settings(mode="demo")
+    return StoreReader(store, settings, ManualClock(T), "demo", {"reddit": 120.0, "trends": 600.0, "trades": 600.0})
+
+
+def ranked(reader: StoreReader, **filters: Any) -> list[tuple[str, int | None]]:
+    return [(row.entity.slug, row.previous_rank) for row in reader.heat(Filters(**filters)).items]
+
+
+def test_the_board_is_as_it_was_scored(reader: StoreReader) -> None:
+    assert ranked(reader) == [("odalys-brightwater", 2), ("saint-ferro", 1)]
+    assert ranked(reader, at=ASKED) == [("saint-ferro", None), ("odalys-brightwater", None)]
+    view = reader.heat(Filters(at=ASKED))
+    assert (view.as_of, view.stale, view.delivery_problem) == (BEFORE, False, "")
+    assert view.hours[-1] == BEFORE
+    top = view.items[0]
+    assert (top.heat, top.passes, top.trades.first_at) == (1.0, False, None)
+    # the stored hour has been scored again at T; the map's last cell is what this poll said
+    assert top.history[-1] == HistoryPoint(BEFORE, 1.0, 2.0, 2 / 3, 0.4)
+    assert top.history[-2].heat is not None
+
+
+@pytest.mark.parametrize(("hours", "known"), [(12, 12), (24, 24), (48, 48), (168, 60)])
+def test_the_window_reaches_as_far_as_hours_are_known(reader: StoreReader, hours: int, known: int) -> None:
+    view = reader.heat(Filters(hours=hours))
+    assert len(view.hours) == len(view.items[0].history) == hours
+    assert view.hours[0] == T - (hours - 1) * HOUR
+    assert sum(point.heat is not None for point in view.items[0].history) == known
+
+
+def test_sources_are_as_they_were(reader: StoreReader) -> None:
+    def states(at: datetime | None) -> dict[str, str]:
+        return {source.source: source.state for source in reader.heat(Filters(at=at)).sources}
+
+    assert states(None)["reddit"] == "down"
+    then = reader.heat(Filters(at=BEFORE - HOUR + HOUR / 60)).sources
+    assert {source.source: source.state for source in then}["reddit"] == "live"
+    assert states(ASKED)["trades"] == "waiting"
+
+
+def test_the_entity_ends_at_that_poll(reader: StoreReader) -> None:
+    now, then = reader.entity("odalys-brightwater"), reader.entity("odalys-brightwater", BEFORE)
+    assert now is not None
+    assert then is not None
+    assert now.item is not None
+    assert then.item is not None
+    assert (now.item.rank, then.item.rank) == (1, 2)
+    assert (len(now.alerts), len(now.decisions)) == (1, 1)
+    assert then.alerts == then.decisions == ()
+    assert max(point.hour for point in then.timeline) == BEFORE
+    assert now.item.trades.first_at is not None
+    assert then.item.trades.first_at is None
+
+
+def test_receipts_are_those_seen_by_then(reader: StoreReader) -> None:
+    def shown(at: datetime | None) -> dict[str, datetime]:
+        page = reader.receipts("odalys-brightwater", None, None, 10, None, at)
+        assert page.total == len(page.items)
+        return {receipt.item_id: receipt.observed_at for receipt in page.items}
+
+    assert set(shown(None)) == {"q", "v", "late", "early"}
+    # a post published before the instant but first seen after it was not known then
+    assert shown(ASKED) == {"early": BEFORE - HOUR, "q": BEFORE - HOUR}
+
+
+def test_a_time_nothing_is_kept_from_is_an_empty_board(reader: StoreReader) -> None:
+    view = reader.heat(Filters(at=BEFORE - HOUR))
+    assert (view.as_of, view.items, view.hidden) == (None, (), 0)
+    entity = reader.entity("saint-ferro", BEFORE - HOUR)
+    assert entity is not None
+    assert entity.item is None
+
+
+def test_platforms_filter_by_what_was_counted(reader: StoreReader) -> None:
+    assert len(ranked(reader, platforms=("reddit",))) == 2
+    view = reader.heat(Filters(platforms=("tiktok",)))
+    assert (view.items, view.hidden) == ((), 2)
+    assert len(ranked(reader, platforms=("tiktok", "trends"))) == 2
+
+
+def test_the_polls_of_a_week(reader: StoreReader) -> None:
+    assert list(reader.polls(T - 24 * HOUR, T)) == [BEFORE, T]
+    assert list(reader.polls(ASKED, T - HOUR / 60)) == []
+    board = Board(reader)
+    assert list(board.polls(T)) == [BEFORE, T]
+    board.view(Filters(at=BEFORE))
+    assert board.newest() is None  # a page that opens while the store is away must not begin in the past
