@@ -47,6 +47,8 @@ from pipelines.view import ScheduleRow
 log = structlog.get_logger(__name__)
 
 RECORDINGS = "recordings"
+FASTEST_TICK = 600.0
+"""Virtual seconds a real second up to which ages on the page tick at the world's own speed."""
 WATCHING = "This process shows pages and does not schedule; it takes over when no other process does."
 
 
@@ -81,6 +83,7 @@ class Runtime:
     notices: tuple[str, ...] = ()
     warmed_up: bool = True
     lease: Lease | None = None
+    drive: Drive | None = None
     _terms: int = 0
 
     def __post_init__(self) -> None:
@@ -141,8 +144,11 @@ class Runtime:
             rewriter = Rewriter(self.store, writer, self.world.clock, self.world.start)
             upkeep.append(writer_job(rewriter, self.settings.writer.timeout_seconds, self.board.publish))
         if self.world.ticks is not None:
-            drive = Drive(self.world, self.settings, self.refresh, self.told, self._upkeep, lambda: self._terms)
-            return [Job(self.mode, drive.run, every=lambda: 0.2, timeout=3600.0), *upkeep]
+            self.drive = Drive(
+                self.world, self.settings, self.refresh, self.told, self._upkeep, lambda: self._terms, self._anew,
+                self._driven,
+            )  # fmt: skip
+            return [Job(self.mode, self.drive.run, every=lambda: 0.2, timeout=3600.0), *upkeep]
         polls = poll_jobs(self.world, self.refresh, self.board.publish)
         for job in polls:
             job.adrift = True  # what they bring waits in memory
@@ -197,10 +203,31 @@ class Runtime:
             named = {key: alert.payload[key] for key in ("name", "slug")}
             self.events.publish("alert", {**told, **named, "why": alert.why})
 
+    def pace(self) -> float:
+        """At how many virtual seconds a real second ages on the pages tick now; 0 while a driven world stands still."""
+        leads = self.drive is not None and self.role is Role.LEADER
+        return ticking(self.drive.control.pace if leads and self.drive is not None else self.world.speed)
+
+    def _anew(self) -> None:
+        """Empty a replay's store for a jump back. Blocking."""
+        self.store.reset()
+        catalogue(self.store, self.mode)
+        self.reader.names_changed()
+
+    def _driven(self) -> None:
+        """The controls of a driven world changed. On the event loop only."""
+        self.board.publish()
+        self.events.publish("replay", {"mode": self.mode})
+
     async def _upkeep(self) -> str:
         line = await asyncio.to_thread(self.upkeep.run, self.world.clock.now())
         self.board.publish()
         return line
+
+
+def ticking(speed: float) -> float:
+    """The speed of ages on a page: beyond :data:`FASTEST_TICK` the machine sets the pace, and the asked one would be wrong."""
+    return speed if speed <= FASTEST_TICK else 1.0
 
 
 def open_database(settings: Settings, schema: str) -> tuple[Store, EmbeddedPostgres | None]:
@@ -247,11 +274,7 @@ def _compose(
 ) -> Runtime:  # fmt: skip
     state = Remembered(store.source_state)
     world = _world(settings, mode, store, replay, state, leads=leads)
-    seed_catalogue(
-        store,
-        CONFIG_DIR / ("demo_catalogue.csv" if mode == "demo" else "catalogue.csv"),
-        "demo" if mode == "demo" else "catalogue",
-    )
+    catalogue(store, mode)
     recorder = Recorder(settings.var_path / RECORDINGS, settings.retention.recordings_days) if mode == "live" else None
     deliverer = make_deliverer(settings, store)
     refresh = Refresh(
@@ -265,6 +288,12 @@ def _compose(
     said = (database.notice if database is not None else "", skew_words(store.clock_skew()), "" if leads else WATCHING)
     notices = tuple(line for line in said if line)
     return Runtime(settings, mode, store, world, refresh, reader, upkeep, database, explore, deliverer, notices=notices)
+
+
+def catalogue(store: Store, mode: str) -> None:
+    """The names the product ships with, in the store. Raises :class:`HeatmapError`."""
+    name = "demo_catalogue" if mode == "demo" else "catalogue"
+    seed_catalogue(store, CONFIG_DIR / f"{name}.csv", "demo" if mode == "demo" else "catalogue")
 
 
 def _world(

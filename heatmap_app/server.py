@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from panel.io.fastapi import add_applications
 
-from heatmap_app import api, api_writes, problems
+from heatmap_app import api, api_replay, api_writes, problems
 from heatmap_app.auth import routes as sign_in
 from heatmap_app.auth.checks import check_auth, notice
 from heatmap_app.auth.door import Door
@@ -32,7 +32,7 @@ from heatmap_app.jobs import Schedule
 from heatmap_app.metrics import Metrics
 from heatmap_app.pages.dashboard import Site, dashboard_app
 from heatmap_app.pages.shell import static_dirs
-from heatmap_app.runtime import Runtime
+from heatmap_app.runtime import Runtime, ticking
 from heatmap_app.slack_app import SlackApp
 from heatmap_app.slack_app import router as slack_router
 from heatmap_app.web.routers import ROUTERS
@@ -49,8 +49,6 @@ HEARTBEAT_S = 10.0
 
 SESSION_LIFETIME_MS = 30_000
 WS_MAX_BYTES = 2**24
-FASTEST_TICK = 600.0
-"""Virtual seconds a real second up to which ages on the page tick at the world's own speed."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -117,6 +115,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     app.state.reader, app.state.events, app.state.jobs = runtime.reader, runtime.events, jobs
     app.state.runtime, app.state.slack_app, app.state.acted = runtime, slack, acted
     app.state.database, app.state.metrics = runtime.database_state, Metrics(runtime, jobs)
+    app.state.driven_words = lambda zone: api_replay.words_of(runtime, zone)
     problems.install(app)
     app.include_router(api.health)
     app.include_router(api.router)
@@ -127,11 +126,15 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     app.include_router(slack_router, include_in_schema=False)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
-    # faster than that the machine sets the pace, and ages that tick at the asked speed would be wrong
-    speed = runtime.world.speed if runtime.world.speed <= FASTEST_TICK else 1.0
-    app.state.speed = speed
+    app.state.speed = speed = ticking(runtime.world.speed)
     site = Site(
-        runtime.board, runtime.settings, runtime.world.clock, speed, door.user_of_page, database=runtime.database_state
+        runtime.board,
+        runtime.settings,
+        runtime.world.clock,
+        speed,
+        door.user_of_page,
+        runtime.database_state,
+        runtime.pace if runtime.world.ticks is not None else None,
     )
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),

@@ -5,7 +5,6 @@ All three end in the same flow; this is the only place that knows the difference
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,7 +36,8 @@ WARM_UP_STEP = timedelta(hours=12)
 @dataclass(frozen=True, slots=True)
 class World:
     """Sources and clock. ``ticks`` is None when live; else the instants to step through, of which those up to
-    ``start`` are read in as fast as the machine can. ``speed`` is virtual seconds a real second."""
+    ``start`` are read in as fast as the machine can, from ``begun`` on. ``speed`` is virtual seconds a real second;
+    ``tape`` is there where one may jump."""
 
     sources: Mapping[str, Source]
     clock: Clock
@@ -47,6 +47,8 @@ class World:
     http: Http | None = None
     until: datetime | None = None
     guard: Guard | None = None
+    begun: datetime | None = None
+    tape: Tape | None = None
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams and to the cache."""
@@ -64,6 +66,27 @@ class World:
         return {name: seconds for name, seconds in self.intervals().items() if name in PLATFORMS}
 
 
+class Tape:
+    """A recording that may be entered anywhere between ``first`` and ``last`` (UTC)."""
+
+    def __init__(self, settings: Settings, recording: Recording, until: datetime | None = None) -> None:
+        self._settings, self._recording = settings, recording
+        self.first, self.last = recording.start, min(until, recording.end) if until else recording.end
+
+    def sources(self) -> dict[str, Source]:
+        """Every source anew, nothing served yet."""
+        names = self._recording.sources
+        return dict(
+            replay_sources(self._recording, {name: getattr(self._settings, name).poll_seconds for name in names})
+        )
+
+    def ticks(self, begun: datetime, to: datetime) -> Iterable[datetime]:
+        """From ``begun`` in wide steps to ``to``, which is scored itself, then at the recording's own polls to its end."""
+        wide = (instant for instant in every(begun, to, WARM_UP_STEP) if instant < to)
+        own = ticks(self._recording, to, self.last, self._settings.poll.score_seconds)
+        return chain(wide, [to], (instant for instant in own if instant > to))
+
+
 class DriverClock:
     """Shows the time of the driver's last step, moving on at ``speed`` in between but never past the next scoring."""
 
@@ -76,6 +99,12 @@ class DriverClock:
         """A step was taken at ``instant``."""
         self._at = instant
         self._clock = VirtualClock(instant, self._speed, until=instant + self._step)
+
+    def run(self, speed: float) -> None:
+        """From the last step on at ``speed`` virtual seconds a real second; 0 stands still."""
+        if speed != self._speed:
+            self._speed = speed
+            self.set(self._at)
 
     def now(self) -> datetime:
         """The present virtual instant, UTC."""
@@ -104,6 +133,7 @@ def demo_world(settings: Settings, state: SourceState, last: datetime | None, no
     return World(
         world.all_sources(since=last if goes_on else None), DriverClock(start, speed, timedelta(seconds=seconds)), speed,
         chain(warm_up, every(start + timedelta(seconds=seconds), None, timedelta(seconds=seconds))), start,
+        begun=start if goes_on else epoch,
     )  # fmt: skip
 
 
@@ -115,13 +145,12 @@ def demo_start(epoch: datetime) -> datetime:
 def replay_world(settings: Settings, path: Path, speed: float, since: datetime | None, until: datetime | None) -> World:
     """A recording as if live, from ``since`` (earlier polls are read in as baseline) to ``until``."""
     recording = Recording(path)
-    sources = replay_sources(recording, {name: getattr(settings, name).poll_seconds for name in recording.sources})
-    start = since or recording.start
-    warm_up = every(recording.start, start, WARM_UP_STEP) if since else ()
+    tape = Tape(settings, recording, until)
+    start = since or tape.first
     step = settings.poll.score_seconds
-    shown = ticks(recording, start, until, step)
+    shown = tape.ticks(tape.first, start) if since else ticks(recording, start, tape.last, step)
     clock = DriverClock(start, speed, timedelta(seconds=step))
-    return World(dict(sources), clock, speed, chain(warm_up, shown), start, until=until or recording.end)
+    return World(tape.sources(), clock, speed, shown, start, until=tape.last, begun=tape.first, tape=tape)
 
 
 def every(start: datetime, end: datetime | None, step: timedelta) -> Iterator[datetime]:
@@ -136,10 +165,3 @@ def driver(refresh: Refresh, world: World) -> Driver:
     if world.ticks is None or world.start is None:
         raise ValueError("a live world has no driver")
     return Driver(refresh, world.sources, world.ticks, world.start)
-
-
-def pace(world: World, began: float) -> datetime:
-    """Where a driven world should be now; ``began`` is the monotonic second at which it reached its start."""
-    assert world.start is not None  # noqa: S101 - a driven world has one
-    target = world.start + timedelta(seconds=(time.monotonic() - began) * world.speed)
-    return min(target, world.until) if world.until else target

@@ -82,6 +82,11 @@ class Driver:
         self.report: ScoreReport | None = None
         self.finished = False
 
+    @property
+    def upcoming(self) -> datetime | None:
+        """The next step's instant; None at the end."""
+        return self._next
+
     async def step_until(self, target: datetime, most: int) -> int:
         """Take the steps up to ``target`` (virtual), at most ``most`` of them; how many were taken."""
         taken = 0

@@ -22,7 +22,7 @@ from pipelines.view import EntityView, HeatView
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
-    names the user who holds a session's page."""
+    names the user who holds a session's page; ``driven`` gives the speed now in a world that can be paused (None: live)."""
 
     board: Board
     settings: Settings
@@ -30,6 +30,12 @@ class Site:
     speed: float = 1.0
     user_of: Callable[[str], User | None] = lambda _session: DESK
     database: Callable[[], DatabaseState | None] = lambda: None
+    driven: Callable[[], float] | None = None
+
+    @property
+    def pace(self) -> float:
+        """Virtual seconds a real second at this moment."""
+        return self.driven() if self.driven is not None else self.speed
 
     @property
     def reader(self) -> Reader:

@@ -61,6 +61,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     html = environment().get_template(template).render(
         user=user_of(request), theme=theme_of(request.cookies.get(COOKIE)), path=request.url.path,
         mode=getattr(reader, "mode", ""), at=lambda t: local(t, zone),
+        replay=getattr(request.app.state, "driven_words", lambda _zone: "")(zone),
         zone_name=str(zone), strip=strip_of(reader, Times(zone)) if isinstance(reader, StoreReader) else [], **values,
     )  # fmt: skip
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from heatmap_app import api_audit, metrics
+from heatmap_app import api_audit, api_replay, metrics
 from heatmap_app.web import alerts, kpis, research, sources, wall
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -14,5 +14,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     sources.router,
     wall.router,
     api_audit.router,
+    api_replay.router,
     metrics.router,
 )

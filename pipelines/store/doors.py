@@ -9,7 +9,7 @@ from pipelines.store.base import Part, write_audit
 
 
 class Doors(Part):
-    """Refused requests, and sources let go."""
+    """Refused requests, sources let go, and replays somebody moved."""
 
     def note_refused(self, actor: str, subject: str, detail: Mapping[str, Any]) -> None:
         """An audit row "refused". ``detail`` holds no body and no secret; the caller limits how many rows come."""
@@ -20,3 +20,8 @@ class Doors(Part):
         """An audit row: a person let a source go that was left alone."""
         with self._db.writing() as connection:
             write_audit(connection, actor, "release", source, {})
+
+    def note_replay(self, actor: str, mode: str, detail: Mapping[str, Any]) -> None:
+        """An audit row: a person paused, stepped or moved a demo or a replay."""
+        with self._db.writing() as connection:
+            write_audit(connection, actor, "replay", mode, detail)
