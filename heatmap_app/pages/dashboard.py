@@ -94,7 +94,7 @@ class Dashboard:
         panes = {"heatmap": self.map.pane, "timeline": self.timeline.pane}
         return shell.page(
             panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name,
-            help=helping.help_dialog(self.site.settings),
+            help=helping.help_dialog(self.site.settings), driven=self.site.driven is not None,
         )  # fmt: skip
 
     def follow(self) -> None:
@@ -275,7 +275,7 @@ class Dashboard:
         shown = columns(view.hours, self.times)
         slugs = [item.entity.slug for item in view.items]
         return tag(
-            "i", data_now=int(now.timestamp() * 1000), data_speed=0 if state.at else self.site.speed,
+            "i", data_now=int(now.timestamp() * 1000), data_speed=0 if state.at else self.site.pace,
             data_query=state.query(), data_title=self._title(), data_panel=self._panel(), data_entity=state.entity or "",
             data_row=slugs.index(state.entity) if state.entity in slugs else None,
             data_column=column_of(shown, state.hour), data_columns=len(shown), data_places=max(ROWS, len(slugs)),
