@@ -11,12 +11,12 @@ from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.board_view import FULL_BASELINE_HOURS
 from heatmap_app.pages.words import Times, platform, span
+from pipelines.model import PLATFORMS
 from pipelines.view import HeatView, SourceHealth
 
 WARM_HOURS = 24
 """Hours watched until which a banner says that the baseline has hardly begun; the strip tells the rest of the way."""
 
-PLATFORMS = ("reddit", "trends", "tiktok")
 SIGNS = {
     "live": "●", "delayed": "◐", "throttled": "◐", "down": "✕", "paused": "‖", "not_configured": "○", "waiting": "○",
 }  # fmt: skip
