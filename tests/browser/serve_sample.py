@@ -24,6 +24,7 @@ from heatmap_app.pages.shell import static_dirs
 from pipelines.clock import ManualClock
 from pipelines.settings import load_settings
 from tests.browser.sample_reader import SampleReader
+from tests.browser.states import PosedReader
 
 
 class SampleServer:
@@ -108,8 +109,10 @@ def running(
 
 
 def main() -> None:
-    """Serve on the given port (5006) and move every three seconds."""
-    server = SampleServer(SampleReader(), int(sys.argv[1]) if len(sys.argv) > 1 else 5006)
+    """Serve on the given port (5006) and move every three seconds; ``state=NAME`` poses as in ``states.py``."""
+    state = next((word.removeprefix("state=") for word in sys.argv[1:] if word.startswith("state=")), "usual")
+    port = next((int(word) for word in sys.argv[1:] if word.isdigit()), 5006)
+    server = SampleServer(PosedReader(state), port)
     print(server.address, flush=True)  # noqa: T201 -- a development server says where it is
 
     async def run() -> None:
