@@ -14,6 +14,7 @@ from heatmap_app.cli_data import data
 from heatmap_app.cli_database import database
 from heatmap_app.cli_doctor import doctor
 from heatmap_app.cli_entities import entities
+from heatmap_app.cli_evaluate import evaluate_command
 from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
 from heatmap_app.cli_users import users
@@ -34,6 +35,7 @@ app.add_typer(entities, name="entities")
 app.add_typer(alerts, name="alerts")
 app.command("kpis")(kpis)
 app.command("doctor")(doctor)
+app.command("evaluate")(evaluate_command)
 database(db)
 app.add_typer(db, name="db")
 app.add_typer(users, name="users")

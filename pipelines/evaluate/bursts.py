@@ -61,7 +61,7 @@ def draw(
     orders = list(permutations(platforms))
     longest = max(len(shape) for shape in SHAPES.values()) + EXTRA_HOURS
     hours = max(int((span[1] - span[0]) / timedelta(hours=1)) - longest, 1)
-    found = []
+    found: list[Burst] = []
     for size in sizes:
         for shape in SHAPES:
             for _ in range(each):
@@ -71,7 +71,7 @@ def draw(
                 found.append(
                     Burst(
                         first_entity + len(found),
-                        int(possible[rng.integers(len(possible))]) if old else None,
+                        int(possible[int(rng.integers(len(possible)))]) if old else None,
                         span[0] + timedelta(hours=hour),
                         size,
                         shape,
