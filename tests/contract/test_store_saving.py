@@ -56,6 +56,19 @@ def test_replaying_a_batch_changes_nothing(store: Store) -> None:
     }  # fmt: skip
 
 
+def test_a_bulk_save_tells_the_planner_how_much_there_is(embedded_store: Store) -> None:
+    with embedded_store._db.writing() as connection:
+        connection.execute(text("ANALYZE item, mention"))  # what the planner knows: nothing is there
+    (one,) = add(embedded_store, "Odalys Brightwater")
+    rows = [item(f"t3_{n}", published_at=T - n * timedelta(seconds=30), engagement=1.0) for n in range(6_000)]
+    save(embedded_store, [result(rows)], mentions(*(("reddit", f"t3_{n}", one) for n in range(6_000))))
+    ours = "pg_class WHERE relnamespace = current_schema()::regnamespace"
+    known = table(embedded_store, ours, "reltuples::int, relname", "2")
+    assert {name: count for count, name in known if name in ("item", "mention") and count > 0} == {
+        "item": 6_000, "mention": 6_000,
+    }  # fmt: skip
+
+
 def test_a_duplicate_inside_one_batch_is_one_row(store: Store) -> None:
     rows = [item("a", engagement=1.0), item("a", engagement=2.0), item("a", engagement=3.0)]
     assert save(store, [result(rows), result(rows)]) == {"reddit": 1}
