@@ -5,7 +5,8 @@ choice of settings; :func:`run` is both.
 """
 
 from pipelines.backtest.model import BacktestAlert, BacktestResult, Progress
-from pipelines.backtest.preparing import FramePolls, Polls, prepare
 from pipelines.backtest.prepared import Prepared
-#from pipelines.backtest.run import evaluate, run
+from pipelines.backtest.preparing import FramePolls, Polls, prepare
+from pipelines.backtest.running import evaluate, run
 
+__all__ = ["BacktestAlert", "BacktestResult", "FramePolls", "Polls", "Prepared", "Progress", "evaluate", "prepare", "run"]

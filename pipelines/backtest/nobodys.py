@@ -1,0 +1,220 @@
+"""Names nobody owns during a run: what ``Refresh`` asks of the store's candidate table, answered from memory.
+
+The rules are the live ones (``Refresh._candidates`` and ``find_candidates_in``, which is called here); what is added is
+only that a question whose answer cannot have changed is not asked again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.backtest.matching import Matching, Named
+from pipelines.normalize.candidates import CANDIDATES, find_candidates_in
+from pipelines.score_rows import HOUR, Ints
+
+WINDOW, TRAILING = 12 * HOUR, 168 * HOUR
+STRUCTURED = "name"
+
+Place = tuple[int, int]
+"""Item and text."""
+Found = tuple[int, str, str, str]
+"""item, canonical, name, via."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the candidate table: ``last`` is when its item was last seen with it (microseconds)."""
+
+    name: str
+    via: str
+    last: int
+
+
+class Nobodys:
+    """The candidate table, and how it grows. ``keys``: source and id of each item."""
+
+    def __init__(self, matching: Matching, keys: Sequence[tuple[str, str]]) -> None:
+        self._matching = matching
+        self._keys = keys
+        self._item_of = {key: item for item, key in enumerate(keys)}
+        self.of_item: dict[int, dict[str, Row]] = defaultdict(dict)
+        self.of_name: dict[str, dict[int, Row]] = defaultdict(dict)
+        self._structured: dict[str, int] = {}
+        self._kept: dict[tuple[int, int, tuple[tuple[str, str], ...]], list[Named]] = {}
+        self._whole: dict[tuple[object, ...], list[Found]] = {}
+        self._twins = _twins(matching.standing)
+
+    def forget(self, canonical: str) -> list[int]:
+        """A name has an owner now: its items, which are no longer here."""
+        rows = self.of_name.pop(canonical, {})
+        self._structured.pop(canonical, None)
+        for item in rows:
+            self.of_item[item].pop(canonical, None)
+        return list(rows)
+
+    def save(self, found: Iterable[Found], last_seen: Ints) -> list[tuple[str, int]]:
+        """Keep what was found, as of when each item was last seen; the pairs (canonical, item) that are new."""
+        new = []
+        for item, canonical, name, via in found:
+            row, last = self.of_item[item].get(canonical), int(last_seen[item])
+            if row is None:
+                row = self.of_item[item][canonical] = self.of_name[canonical][item] = Row(name, via, last)
+                new.append((canonical, item))
+            row.last = max(row.last, last)
+            if row.via == STRUCTURED:
+                self._structured[canonical] = max(self._structured.get(canonical, 0), row.last)
+        return new
+
+    def find(self, places: Sequence[Place], now: int, stored: Mapping[int, int], last_seen: Ints) -> list[Found]:
+        """What a batch of platform items brings: names in them, earlier names met in them, new ones met in earlier texts.
+
+        ``now`` is the batch's latest poll; ``stored`` the wording of each stored item, ``last_seen`` when it was last
+        seen, both before this batch.
+        """
+        fresh = [(item, *named) for item, text in places for named in self._matching.named.get(text, ())]
+        known = {(item, canonical) for item, canonical, _, _ in fresh}
+        batch: dict[str, list[Found]] = defaultdict(list)
+        for row in fresh:
+            batch[row[1]].append(row)
+        edge = now - WINDOW
+
+        def rows(canonical: str) -> list[Found]:
+            earlier = self.of_name.get(canonical, {})
+            return batch.get(canonical, []) + [
+                (item, canonical, row.name, row.via) for item, row in earlier.items()
+                if row.via == STRUCTURED and row.last > edge
+            ]  # fmt: skip
+
+        def active(canonical: str) -> bool:
+            return canonical in batch or self._structured.get(canonical, 0) > edge
+
+        def own(item: int, canonical: str) -> bool:
+            row = self.of_item[item].get(canonical) if item in self.of_item else None
+            return (item, canonical) in known or (row is not None and row.via == STRUCTURED and row.last > edge)
+
+        here = self._find(places, active, own, rows, batch)
+        there = self._there(fresh, edge, now, stored, last_seen)
+        first: dict[tuple[int, str], Found] = {}
+        for row in (*fresh, *here, *there):
+            first.setdefault((row[0], row[1]), row)
+        return list(first.values())
+
+    def _there(
+        self, fresh: Sequence[Found], edge: int, now: int, stored: Mapping[int, int], last_seen: Ints
+    ) -> list[Found]:
+        new: dict[str, list[Found]] = defaultdict(list)
+        for row in fresh:
+            if row[3] == STRUCTURED and self._structured.get(row[1], 0) <= edge:
+                new[row[1]].append(row)
+        if not new:
+            return []
+        texts = {text for canonical in new for text in self._matching.standing.get(canonical, ())}
+        places = [
+            (item, text) for item, text in self._of_texts(texts, stored)
+            if now - TRAILING < last_seen[item] <= now and self._titled[text]
+        ]  # fmt: skip
+        mine = {(row[0], row[1]) for rows in new.values() for row in rows}
+        return self._find(
+            places, new.__contains__, lambda item, canonical: (item, canonical) in mine, lambda name: new[name], new
+        )
+
+    _titled: Sequence[bool]
+    _item_of_text: Sequence[int]
+
+    def know_texts(self, item_of_text: Sequence[int], titled: Sequence[bool]) -> None:
+        """The item of each text, and whether it has words."""
+        self._item_of_text, self._titled = item_of_text, titled
+
+    def item_of(self, text: int) -> int:
+        """Whose wording a text is."""
+        return self._item_of_text[text]
+
+    def _of_texts(self, texts: Iterable[int], stored: Mapping[int, int]) -> Iterable[Place]:
+        for text in sorted(texts):
+            item = self._item_of_text[text]
+            if stored.get(item) == text:
+                yield item, text
+
+    def _find(
+        self,
+        places: Sequence[Place],
+        active: Callable[[str], bool],
+        own: Callable[[int, str], bool],
+        rows: Callable[[str], list[Found]],
+        batch: Iterable[str],
+    ) -> list[Found]:
+        """``find_candidates_in``: places where an active name may stand that is not known to stand there."""
+        wanted, special = [], False
+        for item, text in places:
+            names = [name for name in self._matching.stands.get(text, ()) if active(name)]
+            joined = any((text, name) in self._matching.joined for name in names)
+            if names and (joined or not all(own(item, name) for name in names)):
+                wanted.append((item, text, names))
+                special = special or joined
+        pairs = [pair for pair in self._twins if active(pair[0]) and active(pair[1])]
+        if special or pairs:
+            return self._find_whole(wanted, [*(name for pair in pairs for name in pair)], rows)
+        return [
+            (item, *named)
+            for item, found in self._find_kept(wanted, rows)
+            for named in found
+            if not own(item, named[0])
+        ]
+
+    def _find_kept(
+        self, wanted: Sequence[tuple[int, int, list[str]]], rows: Callable[[str], list[Found]]
+    ) -> Iterable[tuple[int, list[Named]]]:
+        """Text by text; the answer depends on the text, the names that may stand in it, and the known names in it."""
+        shown: dict[str, str] = {}
+        for _, _, names in wanted:
+            for name in names:
+                if name not in shown:
+                    shown[name] = min(row[2] for row in rows(name))
+        keyed = [
+            (item, text, (text, self._matching.version.get(text, 0), tuple((name, shown[name]) for name in names)))
+            for item, text, names in wanted
+        ]
+        missing = {text: key for _, text, key in keyed if key not in self._kept}
+        if missing:
+            for key in missing.values():
+                self._kept[key] = []
+            known = pl.DataFrame(
+                [("", "", name, one, STRUCTURED) for name, one in shown.items()], schema=CANDIDATES, orient="row"
+            )
+            found = find_candidates_in(self._matching.rows[sorted(missing)], known, self._matching.matcher)
+            for item_id, canonical, name, via in found.select("item_id", "canonical", "name", "via").iter_rows():
+                self._kept[missing[int(item_id)]].append((canonical, name, via))
+        return [(item, self._kept[key]) for item, _, key in keyed]
+
+    def _find_whole(
+        self, wanted: Sequence[tuple[int, int, list[str]]], also: Sequence[str], rows: Callable[[str], list[Found]]
+    ) -> list[Found]:
+        """All at once, where names in one word meet the same names in several: then items lend each other rows."""
+        names = sorted({*(name for _, _, names in wanted for name in names), *also})
+        known = [row for name in names for row in rows(name)]
+        texts = sorted({text for _, text, _ in wanted})
+        key = (tuple(texts), tuple(sorted(known)), sum(self._matching.version.get(text, 0) for text in texts))
+        if key not in self._whole:
+            if len(self._whole) > 500:
+                self._whole.clear()
+            items = self._matching.rows[texts].with_columns(
+                pl.Series("item_id", [self._keys[self._item_of_text[text]][1] for text in texts], dtype=pl.String)
+            )
+            frame = pl.DataFrame([(*self._keys[row[0]], *row[1:]) for row in known], schema=CANDIDATES, orient="row")
+            found = find_candidates_in(items, frame, self._matching.matcher)
+            self._whole[key] = [(self._item_of[row[0], row[1]], *row[2:]) for row in found.iter_rows()]
+        return self._whole[key]
+
+
+def _twins(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of the same name in one word and in several."""
+    words: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if " " in name:
+            words[name.replace(" ", "")].append(name)
+    return [(name, spaced) for name in names if " " not in name for spaced in words.get(name, ())]
+
