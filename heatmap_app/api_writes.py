@@ -1,4 +1,5 @@
-"""The API's writes (PRODUCT 5): what people do with alerts and names, by the functions that Slack and the pages use.
+"""The API's writes (PRODUCT 5): what people do with alerts and sources, by the functions that Slack and the pages use; those
+on names are ``api_names``.
 
 Each needs a role and leaves an audit row; those on alerts carry ``once``, the key of the click or form, and answer a
 repeat with the first one's line. Errors are problem JSON. Writes from a browser carry ``X-ET-Write: 1`` (``auth.rules``).
@@ -15,18 +16,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from heatmap_app import api_names
 from heatmap_app.api import SourceName
 from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require
 from heatmap_app.web.render import zone_of
 from pipelines.alert import actions
 from pipelines.clock import SystemClock
-from pipelines.errors import InputError, NotFoundError
-from pipelines.normalize.names import canonical, slugify
+from pipelines.errors import InputError
 from pipelines.people import CardForm, Done, Person
-from pipelines.store.store import Store
 
 router = APIRouter(prefix="/api/v1", tags=["writes"])
+router.include_router(api_names.router)
 Editor = Annotated[User, Depends(require("editor"))]
 Viewer = Annotated[User, Depends(require("viewer"))]
 Number = Annotated[int, PathParameter(ge=1, le=2**62)]
@@ -86,35 +87,6 @@ class Fault(OnlyOnce):
     """``fault`` false takes the mark back."""
 
     fault: bool = True
-
-
-class Merge(_Body):
-    """``other``: the slug of the name that becomes part of this one."""
-
-    other: Long
-    once: Once = ""
-
-
-class Split(_Body):
-    """``name``: as people write it; it is to stand alone."""
-
-    name: Long
-    once: Once = ""
-
-
-class Mute(_Body):
-    """``muted`` false shows the name again."""
-
-    muted: bool = True
-    once: Once = ""
-
-
-class Alias(_Body):
-    """``name``: another name it answers to; ``needs_second_sign``: a common word, counted only with a second sign."""
-
-    name: Long
-    needs_second_sign: bool = False
-    once: Once = ""
 
 
 async def _did(request: Request, work: Callable[[Runtime], Done]) -> Did:
@@ -206,71 +178,6 @@ async def release(request: Request, source: SourceName, body: OnlyOnce, user: Ed
     return {"line": f"{source} is asked again when it is next due.", "repeated": False, "undo": None}
 
 
-@router.post("/entities/{slug}/merge", summary="Make another name part of this one")
-async def merge(request: Request, slug: str, body: Merge, user: Editor) -> Did:
-    """Every mention is kept; a split undoes it."""
-
-    def work(runtime: Runtime) -> Done:
-        keep, gone = _entity(runtime.store, slug), _entity(runtime.store, body.other)
-        runtime.store.merge(keep, gone, user.id)
-        runtime.reader.names_changed()
-        return Done(f"{body.other} is part of {slug} now.", undo="split")
-
-    return await _did(request, work)
-
-
-@router.post("/entities/{slug}/split", summary="Let one of its names stand alone")
-async def split(request: Request, slug: str, body: Split, user: Editor) -> Did:
-    """A name that came with a merge takes its whole entity along; any other becomes a new one with its mentions."""
-
-    def work(runtime: Runtime) -> Done:
-        runtime.store.split(_entity(runtime.store, slug), _name(body.name), user.id, slug=slugify(body.name))
-        runtime.reader.names_changed()
-        return Done(f"{body.name} stands alone now.", undo="merge")
-
-    return await _did(request, work)
-
-
-@router.post("/entities/{slug}/mute", summary="Keep a name off every board, or show it again")
-async def mute(request: Request, slug: str, body: Mute, user: Editor) -> Did:
-    """It goes on being counted."""
-
-    def work(runtime: Runtime) -> Done:
-        runtime.store.mute(_entity(runtime.store, slug), user.id, muted=body.muted)
-        runtime.reader.names_changed()
-        return Done(f"{slug} is {'muted' if body.muted else 'shown again'}.", undo="mute")
-
-    return await _did(request, work)
-
-
-@router.post("/entities/{slug}/alias", summary="Give it another name")
-async def alias(request: Request, slug: str, body: Alias, user: Editor) -> Did:
-    """Items that carry the name become its mentions."""
-
-    def work(runtime: Runtime) -> Done:
-        number, name = _entity(runtime.store, slug), _name(body.name)
-        shown = " ".join(body.name.split())
-        runtime.store.add_alias(number, name, shown, user.id, needs_second_sign=body.needs_second_sign)
-        runtime.reader.names_changed()
-        return Done(f"{slug} also answers to {shown}.", undo="split")
-
-    return await _did(request, work)
-
-
 def _now() -> datetime:
     """What people do happens in the real world, in a demo too."""
     return SystemClock().now()
-
-
-def _entity(store: Store, slug: str) -> int:
-    found = store.find(slug)
-    if found is None:
-        raise NotFoundError(f"No entity has the slug {slug!r}; /api/v1/entities?q= finds names")
-    return found
-
-
-def _name(name: str) -> str:
-    key = canonical(name)
-    if not key:
-        raise InputError("name: has no letter or digit")
-    return key

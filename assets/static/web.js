@@ -53,6 +53,7 @@
       delete form.dataset.once;
       form.closest("dialog")?.close();
       tell(said.line || "Done.");
+      document.dispatchEvent(new CustomEvent("et-done", { detail: said }));
       await refresh();
     } catch (problem) {
       const line = problem instanceof TypeError ? "The server cannot be reached. Try again; nothing is done twice." : problem.message;

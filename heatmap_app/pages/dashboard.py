@@ -18,36 +18,30 @@ from bokeh.document import Document
 from heatmap_app.columns import column_of, columns
 from heatmap_app.escape import Html, tag
 from heatmap_app.pages import (
-    acting,
     board_view,
     correcting,
     desk_events,
-    entity_panel,
+    entity_side,
     health_strip,
     helping,
-    receipts,
     scrub,
     searching,
     shell,
     tools,
 )
 from heatmap_app.pages.bridge import Bridge
+from heatmap_app.pages.entity_side import EntitySide
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.site import Handler, Site
 from heatmap_app.pages.state import ViewState, change, from_query
 from heatmap_app.pages.words import Times, times
 from heatmap_app.plots import ROWS, LiveHeatMap
 from heatmap_app.themes import COOKIE, Theme, shade_of, theme_of
-from heatmap_app.timeline import LiveTimeline
 from heatmap_app.users import User
-from pipelines.clock import SystemClock
-from pipelines.people import Activity
-from pipelines.view import EntityView, HeatView, ReceiptPage
+from pipelines.view import EntityView, HeatView
 
 log = structlog.get_logger(__name__)
 
-RECEIPTS_STEP, RECEIPTS_LIMIT = 25, 500
-ONLOOKER = User("", "nobody", "viewer")
 SYSTEM = Theme()
 NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 
@@ -72,16 +66,11 @@ class Dashboard:
     def __init__(self, site: Site, doc: Document, state: ViewState, times: Times, theme: Theme = SYSTEM) -> None:
         self.site, self.times, self._doc = site, times, doc
         self.state, self.theme = self._possible(state), theme
-        self._view, self._page = NOTHING_YET, ReceiptPage(())
-        self._entity: EntityView | None = None
-        self._did: Activity | None = None
-        self._shown_receipts = RECEIPTS_STEP
+        self._view, self.side = NOTHING_YET, EntitySide()
         self._problem: str | None = None
         self._read: Filters | None = None
         self._polls: Sequence[datetime] = ()
-        self._lanes: dict[str, str] = {}
         self.map = LiveHeatMap(times, self._tapped, theme.shade)
-        self.timeline = LiveTimeline(times, theme.shade)
         self.bridge = Bridge(doc, self.handle)
         self._read_all()
         site.board.hub.subscribe(doc, self.follow)
@@ -91,7 +80,7 @@ class Dashboard:
         """The page with its first content."""
         regions = self._regions()
         self.bridge.painted(regions)
-        panes = {"heatmap": self.map.pane, "timeline": self.timeline.pane}
+        panes = {"heatmap": self.map.pane}
         return shell.page(
             panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name,
             help=helping.help_dialog(self.site.settings), driven=self.site.driven is not None,
@@ -124,8 +113,6 @@ class Dashboard:
 
     def move(self, state: ViewState) -> None:
         """Go to ``state``: read what it needs, send what changed."""
-        if (state.entity, state.source, state.hour) != (self.state.entity, self.state.source, self.state.hour):
-            self._shown_receipts = RECEIPTS_STEP
         self.state = self._possible(state)
         self.refresh()
 
@@ -137,7 +124,7 @@ class Dashboard:
         """The browser told its time zone."""
         if isinstance(name, str) and name != self.times.name:
             self.times = times(name)
-            self.map.times = self.timeline.times = self.times
+            self.map.times = self.times
         self.refresh()
 
     def paint(self, shade: object) -> None:
@@ -147,13 +134,7 @@ class Dashboard:
             return
         self.theme = Theme(self.theme.choice, seen)
         self.map.paint(seen)
-        self.timeline.paint(seen)
         self._send()
-
-    def more(self) -> None:
-        """Show more receipts."""
-        self._shown_receipts = min(self._shown_receipts + RECEIPTS_STEP, RECEIPTS_LIMIT)
-        self.move(self.state)
 
     def user(self) -> User | None:
         """Who holds this page now."""
@@ -172,7 +153,7 @@ class Dashboard:
     @property
     def entity(self) -> EntityView | None:
         """The entity shown in the panel."""
-        return self._entity
+        return self.side.view
 
     @property
     def now(self) -> datetime:
@@ -198,18 +179,7 @@ class Dashboard:
             self._view = view or board.latest(filters) or last or self._view
         self._polls = self._guarded("The polls could not be read", board.polls, self.site.clock.now()) or ()
         self.map.show(self._view, self.state.colour)
-        self._entity = None
-        if self.state.entity:
-            self._guarded("The name could not be read", self._read_entity, self.state.entity)
-
-    def _read_entity(self, slug: str) -> None:
-        reader, at = self.site.reader, self.state.at
-        self._entity = reader.entity(slug, at)
-        if self._entity is None:
-            return
-        self._did = reader.activity(self._entity.alerts[0]["id"]) if self._entity.alerts else None
-        self._page = reader.receipts(slug, self.state.source, self.state.hour, self._shown_receipts, None, at)
-        self._lanes = self.timeline.show(self._entity)
+        self._guarded("The name could not be read", self.side.read, self.site.reader, self.state)
 
     def _guarded[**P, T](self, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """``call``'s result, or None with the problem in words for the banner: a page outlives its database."""
@@ -239,33 +209,13 @@ class Dashboard:
             "health": health_strip.strip(view, clock, now),
             "meta": self._meta(now),
         }
-        return regions | self._panel_regions(now)
-
-    def _panel_regions(self, now: datetime) -> dict[str, Html]:
-        if self.state.entity is None:
-            return {"overview": entity_panel.overview(self._view, self.site.settings)}
-        if self._entity is None:
-            return {"overview": entity_panel.missing(self.state.entity)}
-        return {
-            "entity-top": entity_panel.top(self._entity, self.site.settings, self.times, now),
-            "acting": self._acting(),
-            "lanes": entity_panel.lanes(self._lanes),
-            "receipts": receipts.receipts(self._page, self.state, self.times, now),
-            "entity-more": entity_panel.more(self._entity, self.times, now),
-        }
-
-    def _acting(self) -> Html:
-        """What can be done with the latest alert; nothing on a page that looks back."""
-        if self._entity is None or self.state.at is not None:
-            return Html()
-        user = self.user() or ONLOOKER
-        return acting.acting(self._entity, self._did, user, self.times, SystemClock().now())
+        return regions | self.side.regions(state, view, self.site.settings, self.user(), clock, now)
 
     def _panel(self) -> str:
-        return "entity" if self._entity is not None else "overview"
+        return "entity" if self.side.view is not None else "overview"
 
     def _title(self) -> str:
-        name = f"{self._entity.entity.name} · " if self._entity else ""
+        name = f"{self.side.view.entity.name} · " if self.side.view else ""
         then = f"{self.times.local(self.now):%a %H:%M} · " if self.state.at else ""
         return f"{'DEMO ' if self._view.mode == 'demo' else ''}{then}{name}ET Heatmap"
 
@@ -287,7 +237,6 @@ class Dashboard:
 
     def _release(self, _context: object) -> None:
         self.map.release()
-        self.timeline.release()
 
 
 EVENTS: Mapping[str, Handler] = {
@@ -295,8 +244,8 @@ EVENTS: Mapping[str, Handler] = {
     **scrub.EVENTS,
     **searching.EVENTS,
     **correcting.EVENTS,
+    **entity_side.EVENTS,
     "theme": Dashboard.paint,
     "hello": Dashboard.zone,
-    "more": lambda page, _value: page.more(),
 }
 """Who acts on which event; a module contributes by its own table."""

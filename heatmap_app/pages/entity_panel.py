@@ -7,24 +7,26 @@ from datetime import datetime
 from typing import Any
 
 from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.comparing import add_button
+from heatmap_app.pages.ego import together
 from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, origin
 from heatmap_app.pages.formula import equation, why
+from heatmap_app.pages.naming import moved_here, muted_note, watch_button
 from heatmap_app.pages.package_view import package_section
 from heatmap_app.pages.state import ViewState
-from heatmap_app.pages.words import Times, plain, platform, signed, span
+from heatmap_app.pages.words import Times, plain, signed, span
+from heatmap_app.users import User
 from pipelines.model import Domain
 from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatItem, HeatView, TradesStatus
 
 
-def top(view: EntityView, settings: Settings, times: Times, now: datetime) -> Html:
-    """Name, kind, domain, first seen, gates, and the score opened up."""
+def top(view: EntityView, state: ViewState, settings: Settings, user: User, times: Times, now: datetime) -> Html:
+    """Name, kind, domain, first seen, watching and comparing, gates, and the score opened up."""
     entity, item = view.entity, view.item
     facts = [entity.kind, entity.domain]
     if view.first_seen is not None:
         facts.append(f"first seen {times.near(view.first_seen, now)}")
-    if view.muted:
-        facts.append("muted")
     close = tag("button", "✕", type="button", class_="close", data_act="close", aria_label="Close", title="Close (Esc)")
     head = tag(
         "header",
@@ -33,26 +35,30 @@ def top(view: EntityView, settings: Settings, times: Times, now: datetime) -> Ht
         close,
         data_key="head",
     )
+    keep = tag(
+        "div", watch_button(view, user), add_button(entity.slug, entity.name, state), class_="do keep", data_key="keep"
+    )
+    notes = (keep, moved_here(state.entity or entity.slug, view), muted_note(view))
     if item is None:
-        quiet = tag(
-            "p", "Not on any board now: too little was said about it in the last 12 h to score.", class_="quiet"
-        )
-        return join(head, quiet)
-    return join(head, _gates(item, settings), equation(item, settings), why(item, settings, times))
+        quiet = None if view.muted else tag("p", _unscored(state), class_="quiet", data_key="quiet")
+        return join(head, notes, quiet)
+    return join(head, notes, _gates(item, settings), equation(item, settings), why(item, settings, times))
+
+
+def _unscored(state: ViewState) -> str:
+    when = "at that time" if state.at else "now"
+    return f"Not on any board {when}: too little was said about it in the 12 h before to score."
 
 
 def more(view: EntityView, times: Times, now: datetime) -> Html:
-    """Trades, provenance, names, domain with its evidence, related."""
-    entity = view.entity
-    names = [tag("li", tag("bdi", alias)) for alias in entity.aliases[:LIST_LIMIT]] or [tag("li", "No other names.")]
+    """Who is named with it, trades, provenance, domain with its evidence, alerts and decisions."""
     trades = view.item.trades if view.item else TradesStatus()
     return join(
+        _block("Named together with", together(view.entity.name, view.related)) if view.related else None,
         _block("Trades", tag("p", trades_words(trades, times, now))),
         package_section(view, times, now),
         _block("Where it came from", origin(view, times, now)),
-        _block("Also known as", tag("ul", names, class_="names")),
         _domain(view),
-        _block("Mentioned together with", _related(view.related)) if view.related else None,
         _block("Could be the same as", _related(view.suggestions)) if view.suggestions else None,
         _block("Alerts", _alerts(view, times, now)) if view.alerts else None,
         _block("Why it did or did not alert, last 24 h", _decisions(view)) if view.decisions else None,
@@ -125,13 +131,6 @@ def trades_words(trades: TradesStatus, times: Times, now: datetime) -> str:
         else f"they were {plain(-trades.lead_hours, 1)} h ahead"
     )
     return f"{text}; {ahead}."
-
-
-def lanes(sources: Mapping[str, str]) -> Html:
-    """Labels of the timeline's lanes: source and its highest hour."""
-    return join(
-        tag("div", tag("b", platform(name)), tag("small", text), data_key=name) for name, text in sources.items()
-    )
 
 
 def _gates(item: HeatItem, settings: Settings) -> Html:
@@ -226,11 +225,3 @@ def _guide(settings: Settings) -> Html:
 
 def _block(title: str, *children: Html | None) -> Html:
     return tag("section", tag("h3", title), children, class_="block", data_key=title)
-
-
-def selection(state: ViewState, view: HeatView) -> dict[str, int | None]:
-    """Where the chosen row and hour stand on the map, for the frame the page draws over it."""
-    rows = [item.entity.slug for item in view.items]
-    row = rows.index(state.entity) if state.entity in rows else None
-    column = view.hours.index(state.hour) if state.hour in view.hours else None
-    return {"row": row, "column": column}

@@ -24,6 +24,8 @@ NAMES = """SELECT a.canonical, a.display, a.needs_second_sign, a.entity_id, e.na
 COUNT = f"""SELECT count(DISTINCT (source, item_id)) FROM mention
     WHERE entity_id = ANY(:ids) AND item_id NOT LIKE '{GONE}%'
         AND (CAST(:canonical AS text) IS NULL OR matched = :canonical)"""  # noqa: S608 - our own
+OWNERS = """SELECT DISTINCT coalesce(parent.name, e.name) FROM alias a JOIN entity e ON e.id = a.entity_id
+    LEFT JOIN entity parent ON parent.id = e.merged_into WHERE a.canonical = :name ORDER BY 1 LIMIT 10"""
 PAST = """SELECT id, at, action, entity_id, by_name, before->>'name' AS name, before->>'other_name' AS other, undone_at,
         undone_by
     FROM name_change WHERE entity_id = ANY(:ids) ORDER BY id DESC LIMIT :limit"""
@@ -55,6 +57,15 @@ class Names(Part):
         """How many receipts a family has, or has by one of its names."""
         with self._db.reading() as connection:
             return int(connection.scalar(text(COUNT), {"ids": list(ids), "canonical": canonical}) or 0)
+
+    def name_outlook(self, canonical: str) -> tuple[int, list[str]]:
+        """How many items wait for somebody to answer to that name, and the names of those who do."""
+        with self._db.reading() as connection:
+            waiting = connection.scalar(
+                text("SELECT count(*) FROM candidate WHERE canonical = :name"), {"name": canonical}
+            )
+            owners = connection.execute(text(OWNERS), {"name": canonical}).scalars().all()
+        return int(waiting or 0), list(owners)
 
     def past_changes(self, ids: Sequence[int], limit: int = 8) -> list[PastChange]:
         """What was changed about the names of a family, newest first."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from heatmap_app.pages.reader import Filters
 from pipelines.errors import InputError
+from pipelines.naming import NameRow
 from pipelines.people import Activity
 from pipelines.view import (
     EntityRef,
@@ -153,6 +154,13 @@ class SampleReader:
             related=(
                 {"name": self.names[1][0], "slug": "n2", "count": 7},
                 {"name": self.names[2][0], "slug": "n3", "count": 3},
+                {"name": self.names[3][0], "slug": "n4", "count": 2},
+            ),
+            scored_at=self._scored_at(step),
+            history=self._history(item.entity.id, step, 168),
+            names=tuple(
+                NameRow(name.lower(), name, 12 - 3 * place)
+                for place, name in enumerate((item.entity.name, *item.entity.aliases))
             ),
         )
 

@@ -154,7 +154,8 @@ def test_a_viewer_may_vote_and_nothing_else(desk: Desk, action: str) -> None:
 def test_b5_names_are_merged_once_split_muted_and_named(desk: Desk) -> None:
     add(desk.store, "Odalys Brightwater", "Odalys B")
     said = desk.do("/api/v1/entities/odalys-brightwater/merge", {"other": "odalys-b"})
-    assert said["line"] == "odalys-b is part of odalys-brightwater now."
+    assert said["line"] == "Odalys B is part of Odalys Brightwater now."
+    assert said["undo"].startswith("/api/v1/names/changes/")
     again = desk.do("/api/v1/entities/odalys-brightwater/merge", {"other": "odalys-b"}, status=400)
     assert "odalys-b" in again["detail"]
     desk.do("/api/v1/entities/odalys-brightwater/split", {"name": "Odalys B"})

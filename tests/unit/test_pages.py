@@ -128,7 +128,8 @@ def test_a_link_that_is_not_http_is_shown_without_link() -> None:
     page = READER.receipts("n1", None, None, 5, None)
     bad = replace(page.items[0], url="javascript:alert(1)", title="<b>x</b>")
     shown = receipts.receipts(replace(page, items=(bad,)), ViewState(), Times(), NOW)
-    assert "<a " not in shown
+    assert "javascript" not in shown
+    assert 'class="no-link"' in shown
     assert "&lt;b&gt;x&lt;/b&gt;" in shown
 
 

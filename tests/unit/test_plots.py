@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,6 @@ from bokeh.models import Plot
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.words import Times
 from heatmap_app.plots import COLOURS, SCALES, Colour, LiveHeatMap, cells, legend_gradient, map_columns, row_factors
-from heatmap_app.timeline import LiveTimeline, points
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
 
@@ -126,37 +125,3 @@ def test_domains_of_the_scales_are_fixed() -> None:
     assert spans == {"heat": (0, 2.5), "velocity": (-1, 4), "spread": (-0.5, 3.5), "affect": (0, 1)}
     assert SCALES["velocity"].mark == 2.5
     assert len(SCALES["spread"].palette) == 4
-
-
-def test_timeline_points_are_dense_and_gaps_become_runs() -> None:
-    view = SampleReader().entity("n1")
-    assert view is not None
-    frame = points(view.timeline)
-    assert frame.height == 4 * 168
-    live = LiveTimeline(Times())
-    live.show(view)
-    gaps = live._data["gaps"]
-    assert len(gaps["left"]) == 4  # one outage of all sources; TikTok's runs into its start
-    assert all(right - left >= timedelta(hours=1) for left, right in zip(gaps["left"], gaps["right"], strict=True))
-
-
-def test_the_timeline_is_patched_in_place() -> None:
-    reader = SampleReader()
-    live = LiveTimeline(Times())
-    live.pane.get_root()
-    sources = dict(live._sources)
-    assert set(sources) == {"gaps", "usual", "bars"}
-    view = reader.entity("n2")
-    assert view is not None
-    words = live.show(view)
-    assert live._sources == sources
-    assert len(sources["bars"].data["left"]) > 100
-    assert words["reddit"].startswith("top ")
-
-
-def test_an_entity_without_a_timeline_has_quiet_lanes() -> None:
-    view = SampleReader().entity("n1")
-    assert view is not None
-    live = LiveTimeline(Times())
-    words = live.show(replace(view, timeline=(), item=None))
-    assert set(words.values()) == {"not watched"}

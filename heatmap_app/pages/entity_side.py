@@ -1,0 +1,71 @@
+"""The entity's side of one open page: what was read about the name in the panel and the names compared, and its markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from heatmap_app.escape import Html, join
+from heatmap_app.pages import acting, comparing, entity_panel, naming, receipts
+from heatmap_app.pages.reader import Reader
+from heatmap_app.pages.receipts import PAGE, Trail
+from heatmap_app.pages.site import Handler
+from heatmap_app.pages.state import ViewState
+from heatmap_app.pages.words import Times
+from heatmap_app.timeline import timeline
+from heatmap_app.users import User
+from pipelines.clock import SystemClock
+from pipelines.people import Activity
+from pipelines.settings import Settings
+from pipelines.view import EntityView, HeatView, NameLine, ReceiptPage
+
+ONLOOKER = User("", "nobody", "viewer")
+
+
+class EntitySide:
+    """Everything the panel shows. :meth:`read` may block on the database and raise what the reader raises."""
+
+    def __init__(self) -> None:
+        self.view: EntityView | None = None
+        self.page = ReceiptPage(())
+        self.trail = Trail()
+        self.lines: Sequence[NameLine] = ()
+        self._did: Activity | None = None
+
+    def read(self, reader: Reader, state: ViewState) -> None:
+        """What ``state`` asks for, as of its instant."""
+        self.view, at = None, state.at
+        self.lines = comparing.read(reader, state, at)
+        if state.entity is None:
+            return
+        view = reader.entity(state.entity, at)
+        if view is None:
+            return
+        self._did = reader.activity(view.alerts[0]["id"]) if view.alerts else None
+        self.trail.of((view.entity.slug, state.source, state.hour, at))
+        self.page = reader.receipts(state.entity, state.source, state.hour, PAGE, self.trail.cursor, at)
+        self.view = view
+
+    def regions(
+        self, state: ViewState, board: HeatView, settings: Settings, user: User | None, times: Times, now: datetime
+    ) -> dict[str, Html]:
+        """The panel's regions. ``now``: the page's present."""
+        compared = {"compare": comparing.comparing(self.lines, state, settings.gates.min_velocity, times)}
+        if state.entity is None:
+            return {**compared, "overview": entity_panel.overview(board, settings)}
+        view = self.view
+        if view is None:
+            return {**compared, "overview": entity_panel.missing(state.entity)}
+        who, real = user or ONLOOKER, SystemClock().now()
+        return {
+            **compared,
+            "entity-top": entity_panel.top(view, state, settings, who, times, now),
+            # what is done is done now: a page that looks back offers nothing to do with an alert of then
+            "acting": acting.acting(view, self._did, who, times, real) if state.at is None else Html(),
+            "timeline": timeline(view, state.window, settings, times),
+            "receipts": receipts.receipts(self.page, state, times, now),
+            "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),
+        }
+
+
+EVENTS: Mapping[str, Handler] = {**receipts.EVENTS, **comparing.EVENTS}
