@@ -2,7 +2,7 @@
 // a strip of hours in each row of the phone's list, and a table of numbers for whoever cannot use the picture.
 (function () {
   "use strict";
-  const phone = matchMedia("(max-width: 720px)");
+  const phone = matchMedia("(max-width: 899px)");
   const rows = document.querySelector('[data-region="rows"]');
   const button = document.getElementById("show-table");
   const place = document.getElementById("map-table");
