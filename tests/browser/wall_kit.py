@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from heatmap_app import api, problems
 from heatmap_app.auth import routes as sign_in
@@ -127,6 +127,21 @@ def names(page: Page) -> list[str]:
     """The names on the wall, top to bottom."""
     found: list[str] = page.evaluate("[...document.querySelectorAll('.row .name')].map((node) => node.textContent)")
     return found
+
+
+def becomes(page: Page, expression: str, seconds: float = 15) -> None:
+    """Wait until ``expression`` holds. Asked from outside: the page's policy lets nobody compile a text in it."""
+    deadline = time.monotonic() + seconds
+
+    def holds() -> bool:
+        try:
+            return bool(page.evaluate(expression))
+        except Error:  # the page is being loaded anew
+            return False
+
+    while not holds():
+        assert time.monotonic() < deadline, f"it did not come true: {expression}"
+        time.sleep(0.03)
 
 
 def mood(page: Page) -> str:
