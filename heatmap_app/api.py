@@ -62,6 +62,7 @@ def heat_filters(
     domain: Annotated[
         Domain | Literal["all"] | None, Query(description="Default: entertainment and unclassified")
     ] = None,
+    watched: Annotated[bool, Query(description="Only names on the desk's watchlist")] = False,
     platform: Annotated[
         str | None,
         Query(pattern=PLATFORM_LIST, description="Names seen on any of these, by commas, for example reddit,tiktok"),
@@ -74,6 +75,7 @@ def heat_filters(
     domains = None if domain == "all" else (str(domain),) if domain else tuple(str(name) for name in DEFAULT_DOMAINS)
     return Filters(
         limit=limit, sort=sort, min_velocity=min_velocity, min_spread=min_spread, domains=domains, platforms=platforms,
+        watched=watched,
         hours=window or 24, at=None if at is None else _moment(at),
     )  # fmt: skip
 

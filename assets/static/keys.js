@@ -140,7 +140,7 @@
   }
 
   function searchKey(event) {
-    const stops = $$("input, .found button", event.target.closest(".search"));
+    const stops = $$("input, .found [data-act=open]", event.target.closest(".search"));
     const at = stops.indexOf(event.target);
     if (event.key === "Enter" && at === 0 && stops[1]) {
       event.preventDefault();

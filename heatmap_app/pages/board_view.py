@@ -112,7 +112,7 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         "button",
         tag("span", item.rank, class_="rank"),
         tag("span", move, class_=f"move {move_class}"),
-        tag("span", name, tag("span", entity.kind, class_="kind"), class_="who"),
+        tag("span", _star(item), name, tag("span", entity.kind, class_="kind"), class_="who"),
         tag("span", class_="map-gap"),
         tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
         tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
@@ -121,6 +121,10 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         type="button", class_="row", data_act="open", data_slug=entity.slug, data_name=entity.name,
         data_eligible=item.eligible, aria_current="true" if chosen else None, aria_label=_spoken(item),
     )  # fmt: skip
+
+
+def _star(item: HeatItem) -> Html | None:
+    return tag("span", "★", class_="watched-mark", title="On the desk's watchlist") if item.watched else None
 
 
 def _standing(item: HeatItem) -> Html:
@@ -140,6 +144,7 @@ def _standing(item: HeatItem) -> Html:
 
 def _spoken(item: HeatItem) -> str:
     alert = ", at both gates for two polls" if item.eligible else ""
+    alert += ", watched" if item.watched else ""
     return (
         f"{item.rank}, {item.entity.name}, {item.entity.kind}, HEAT {plain(item.heat)}, "
         f"velocity {signed(item.velocity_z)} sigma, {item.spread_count} of 3 platforms{alert}"
@@ -207,7 +212,7 @@ def _hidden_words(hidden: int, state: ViewState) -> str:
 
 
 def _show_all(state: ViewState) -> Html | None:
-    if not (state.velocity or state.spread or state.platforms or state.domain != "all"):
+    if not (state.velocity or state.spread or state.platforms or state.watched or state.domain != "all"):
         return None
     return tag("button", "Show all", type="button", class_="link", data_act="show-all")
 
@@ -219,6 +224,10 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
         waiting = [platform(source.source) for source in view.sources if source.state == "waiting"]
         text = f"Waiting for the first answer of {', '.join(waiting)}." if waiting else "Waiting for the first poll."
         return _notice("Nothing scored yet", text)
+    if view.hidden and state.watched and not (state.velocity or state.spread):
+        return _notice("No watched name is on the board right now.", join(
+            "“Watch” in a name's panel puts it on the desk's list. ", _hidden_words(view.hidden, state), " ", _show_all(state)
+        ))  # fmt: skip
     if view.hidden and (state.velocity or state.spread):
         gates = "both gates" if state.velocity and state.spread else "this gate"
         return _notice(f"Nothing passes {gates} {_then(state)}.", _hidden(view, state))

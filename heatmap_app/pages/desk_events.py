@@ -24,7 +24,7 @@ def _navigate(page: Page, value: Any) -> None:
 
 
 def _show_all(page: Page, _value: Any) -> None:
-    page.move(replace(page.state, velocity=False, spread=False, platforms=(), domain="all"))
+    page.move(replace(page.state, velocity=False, spread=False, watched=False, platforms=(), domain="all"))
 
 
 def _open(page: Page, value: Any) -> None:
@@ -59,5 +59,8 @@ EVENTS: Mapping[str, Handler] = {
     "cell": _cell,
     "source": _narrow("source"),
     "hour": _narrow("hour"),
-    **{field: _set(field) for field in ("colour", "domain", "velocity", "spread", "window", "rows", "platforms")},
+    **{
+        field: _set(field)
+        for field in ("colour", "domain", "velocity", "spread", "watched", "window", "rows", "platforms")
+    },
 }

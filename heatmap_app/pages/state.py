@@ -37,7 +37,7 @@ class ViewState:
     ``hour`` is the UTC start of a clock hour; it and ``source`` narrow the receipts. ``at`` (UTC) goes back to the last
     scoring poll up to then, None is live. ``window`` counts hours. ``platforms``: rows seen on any of these, in the order
     of :data:`pipelines.model.PLATFORMS`; empty means no filter. ``compare``: slugs shown on one timeline, at most
-    :data:`COMPARED`.
+    :data:`COMPARED`. ``watched``: the desk's watchlist only.
     """
 
     entity: str | None = None
@@ -52,6 +52,7 @@ class ViewState:
     platforms: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
     rows: int = 20
+    watched: bool = False
 
     def filters(self, min_velocity: float, min_spread: int) -> Filters:
         """The board this state asks for, given the gates' thresholds."""
@@ -62,6 +63,7 @@ class ViewState:
             min_spread=min_spread if self.spread else None,
             domains=domains,
             platforms=self.platforms or None,
+            watched=self.watched,
             hours=self.window,
             at=self.at,
         )
@@ -82,6 +84,7 @@ class ViewState:
             "platform": ",".join(self.platforms),
             "compare": ",".join(self.compare),
             "rows": str(self.rows) if self.rows != plain.rows else None,
+            "watched": "1" if self.watched else None,
         }
         text = urlencode({key: value for key, value in pairs.items() if value}, safe=",:")
         return f"?{text}" if text else ""
@@ -95,6 +98,7 @@ def from_query(query: str) -> ViewState:
     state = change(state, "domain", given.get("domain"))
     state = change(state, "velocity", given.get("velocity") == "1")
     state = change(state, "spread", given.get("spread") == "1")
+    state = change(state, "watched", given.get("watched") == "1")
     state = change(state, "at", given.get("at"))
     for field in ("window", "rows"):
         state = change(state, field, _number(given.get(field)))
@@ -117,8 +121,8 @@ def change(state: ViewState, field: str, value: Any) -> ViewState:
             return replace(state, colour=value)
         case "domain", str() if value in DOMAINS:
             return replace(state, domain=value)
-        case (("velocity" | "spread"), bool()):
-            return replace(state, **{field: value})  # type: ignore[arg-type]  # both fields are bool
+        case (("velocity" | "spread" | "watched"), bool()):
+            return replace(state, **{field: value})  # type: ignore[arg-type]  # all three are bool
         case "source", None:
             return replace(state, source=None)
         case "source", str() if value in SOURCES:

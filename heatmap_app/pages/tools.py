@@ -20,6 +20,7 @@ def tools(state: ViewState, view: HeatView, filters: Filters, times: Times) -> H
     return join(
         _windows(state),
         _platforms(state),
+        _watched(state),
         _rows(state),
         tag("span", class_="push", data_key="push"),
         _as_of(state, view, times),
@@ -41,6 +42,7 @@ def csv_address(filters: Filters, as_of: datetime) -> str:
         "min_spread": filters.min_spread,
         "domain": "all" if domains is None else domains[0] if len(domains) == 1 else None,
         "platform": ",".join(filters.platforms or ()),
+        "watched": "true" if filters.watched else None,
         "at": as_of.isoformat().replace("+00:00", "Z"),
     }
     query = urlencode({key: value for key, value in given.items() if value not in (None, "")}, safe=",:")
@@ -77,6 +79,14 @@ def _platforms(state: ViewState) -> Html:
         "fieldset", legend, words, tag("div", choices, class_="segments many", title="Only names seen on any of these"),
         class_="seen-on", data_key="platforms",
     )  # fmt: skip
+
+
+def _watched(state: ViewState) -> Html:
+    box = tag("input", type="checkbox", name="watched", checked=state.watched, data_on="gate")
+    words = tag("span", "★ Watched")
+    return tag(
+        "label", box, words, class_="watched-only", title="Only names on the desk's watchlist", data_key="watched"
+    )
 
 
 def _rows(state: ViewState) -> Html:

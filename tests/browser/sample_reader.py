@@ -69,6 +69,7 @@ class SampleReader:
         self.step, self.stale, self.failing, self.empty = 0, False, False, False
         self.baseline_hours, self.seen_from = 72, -48  # hours before the last day's first one
         self.domains: dict[int, str] = {}
+        self.watching: set[int] = set()
         self.corrections: list[tuple[int, str, str]] = []
         self.calls: list[str] = []
         self.threads: set[str] = set()
@@ -103,6 +104,7 @@ class SampleReader:
             if (filters.min_velocity is None or item.velocity_z >= filters.min_velocity)
             and (filters.min_spread is None or item.spread_count >= filters.min_spread)
             and (filters.domains is None or item.entity.domain in filters.domains)
+            and (not filters.watched or item.watched)
             and (filters.platforms is None or set(filters.platforms) & set(item.platforms))
         ]
         shown = tuple(replace(item, rank=place) for place, item in enumerate(kept[: filters.limit], start=1))
@@ -157,6 +159,7 @@ class SampleReader:
                 {"name": self.names[3][0], "slug": "n4", "count": 2},
             ),
             scored_at=self._scored_at(step),
+            watched=item.watched,
             history=self._history(item.entity.id, step, 168),
             names=tuple(
                 NameRow(name.lower(), name, 12 - 3 * place)
@@ -284,6 +287,7 @@ class SampleReader:
             platforms=scores,
             trades=TradesStatus(self.now - timedelta(hours=1), 2.4) if number % 4 == 0 else TradesStatus(),
             history=history,
+            watched=number in self.watching,
         )
 
     def _history(self, number: int, step: int, hours: int) -> tuple[HistoryPoint, ...]:
