@@ -48,13 +48,16 @@ def evaluate_command(
     second."""
     if [labelled, inject, demo_days].count(None) != 2:
         raise InputError("evaluate: one of --labelled, --inject and --demo-days")
+    if learn is not None and labelled is not None:
+        raise InputError("--learn: needs a recording (--inject or --demo-days)")
     settings = load_settings()
     if labelled is not None:
         evaluate_labelled_folder(labelled, settings, 1.0 if false_alarms is None else false_alarms, as_json=as_json)
         return
     span = (parse_time(since, "--from") if since else None, parse_time(until, "--to") if until else None)
+    wanted = _sizes(sizes)
     background = _background(inject, demo_days, settings, span)
-    trial = _trial(background, settings, _sizes(sizes), each, seed, false_alarms)
+    trial = _trial(background, settings, wanted, each, seed, false_alarms)
     if learn is not None:
         _learn(trial, settings, learn, as_json=as_json)
         return
@@ -124,7 +127,7 @@ def _background(
 
     if file is not None:
         with _shown("reading") as progress:
-            prepared = prepare(Recording(file), settings, progress=progress)
+            prepared = prepare(Recording(file), settings, start=span[0], end=span[1], progress=progress)
         return background_of(prepared, file.name, *span)
     demo, days = DemoWorld(DEMO_SEED, DEMO_EPOCH), demo_days or 0
     with _shown("reading") as progress:
