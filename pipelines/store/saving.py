@@ -166,6 +166,8 @@ def _write(connection: Connection, batch: Batch, sources: set[str]) -> dict[str,
     if batch.items.height + batch.sightings.height > ANALYZE_BULK:
         # the tables have just grown beyond what the planner knows of them
         connection.execute(text("ANALYZE item, sighting, mention, candidate"))
+        # an autovacuum beside us sees none of these rows and may say so: no plan that is good for a few rows only
+        connection.execute(text("SET LOCAL enable_nestloop = off"))
     refresh_touched_hours(connection)
     _save_polls(connection, batch)
     rows = connection.execute(text("SELECT source, sum(n)::bigint FROM stage_new GROUP BY 1"))
