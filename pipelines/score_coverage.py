@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ import polars as pl
 from pipelines.model import PLATFORMS
 from pipelines.score_model import Scoring
 from pipelines.score_rows import HOUR, Floats, Ints
+
+Polled = pl.DataFrame | Mapping[str, Ints]
+"""Which hours were polled: COVERAGE, or for each source what :func:`polled_hours` makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Coverage:
     factor: Floats
 
     @classmethod
-    def of(cls, coverage: pl.DataFrame | None, times: Ints, scoring: Scoring) -> Coverage | None:
+    def of(cls, coverage: Polled | None, times: Ints, scoring: Scoring) -> Coverage | None:
         """Measure the windows before each of ``times`` (microseconds) against the clock hours in ``coverage``.
 
         An hour that a window cuts counts for the part inside the window.
@@ -44,8 +48,10 @@ class Coverage:
         return self.factor[:, :, source]
 
 
-def polled_hours(coverage: pl.DataFrame, source: str) -> Ints:
+def polled_hours(coverage: Polled, source: str) -> Ints:
     """The clock hours in which ``source`` was polled, as microseconds, ascending and distinct."""
+    if not isinstance(coverage, pl.DataFrame):
+        return coverage.get(source, np.empty(0, dtype=np.int64))
     hours = coverage.filter(pl.col("source") == source)["hour"].dt.timestamp("us").to_numpy()
     return np.unique(hours // HOUR * HOUR)
 

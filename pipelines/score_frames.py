@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.model import PLATFORMS
-from pipelines.score_coverage import polled_hours
+from pipelines.score_coverage import Polled, polled_hours
 from pipelines.score_hours import HistoryArrays, Trail, decay
 from pipelines.score_model import Scoring, entities_schema, history_schema, platforms_schema
 from pipelines.score_now import Now
@@ -100,7 +100,7 @@ def _lists(values: Floats) -> pl.Series:
     return flat.reshape(values.shape).arr.to_list() if len(values) else pl.Series(dtype=pl.List(pl.Float64))
 
 
-def history_frame(entities: pl.Series, past: HistoryArrays, coverage: pl.DataFrame | None) -> pl.DataFrame:
+def history_frame(entities: pl.Series, past: HistoryArrays, coverage: Polled | None) -> pl.DataFrame:
     """The history of ``entities``; all null in a clock hour in which no platform was polled."""
     schema = history_schema(entities.dtype)
     count, width = past.raw.shape

@@ -76,7 +76,9 @@ def _event_hours_at_once(rows: Rows, anchor: Anchor) -> HourGrid:
 
 
 def _poured(cells: Ints, weight: Floats, anchor: Anchor) -> Floats:
-    volume = np.bincount(cells, weights=weight, minlength=anchor.size * anchor.width).astype(np.float64)  # none: integers
+    volume = np.bincount(cells, weights=weight, minlength=anchor.size * anchor.width).astype(
+        np.float64
+    )  # none: integers
     return volume.reshape(anchor.size, anchor.width)
 
 

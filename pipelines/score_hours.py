@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import polars as pl
 
 from pipelines.model import PLATFORMS
-from pipelines.score_coverage import Coverage
+from pipelines.score_coverage import Coverage, Polled
 from pipelines.score_feeling import FeelingHours, feeling_hours
 from pipelines.score_grid import Anchor, HourGrid, hour_grid, passing_rows
 from pipelines.score_model import Scoring
@@ -78,7 +77,7 @@ class Trail:
     affect: Floats
 
 
-def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, hours: Plan, current: Now) -> Trail:
+def trail(mentions: Mentions, coverage: Polled | None, scoring: Scoring, hours: Plan, current: Now) -> Trail:
     """Score all entities at all hours of ``hours``; ``current`` takes part in the search for the peak."""
     width = len(mentions.entities)
     size = hours.times + scoring.trailing_hours - 1
@@ -101,8 +100,11 @@ def trail(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, h
             local.scratch = Scratch(_ARRAYS * BLOCK * size)
         return _block(work, slice(start, min(start + BLOCK, width)), local.scratch)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = list(pool.map(block, starts))
+    if len(starts) > 1:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            parts = list(pool.map(block, starts))
+    else:
+        parts = [block(start) for start in starts]
     return Trail(
         hours,
         np.concatenate([part.peak_at for part in parts]),

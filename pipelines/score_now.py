@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import polars as pl
 
 from pipelines.model import PLATFORMS
-from pipelines.score_coverage import Coverage
+from pipelines.score_coverage import Coverage, Polled
 from pipelines.score_feeling import Feeling, current_feeling
 from pipelines.score_grid import Anchor, hour_grid
 from pipelines.score_model import Scoring
@@ -35,7 +34,7 @@ class Now:
     mentions: Ints
 
 
-def score_now(mentions: Mentions, coverage: pl.DataFrame | None, scoring: Scoring, now: datetime) -> Now:
+def score_now(mentions: Mentions, coverage: Polled | None, scoring: Scoring, now: datetime) -> Now:
     """Velocity, spread, affect and raw of every entity at ``now``."""
     at, width = micros(now), len(mentions.entities)
     covered = Coverage.of(coverage, np.array([at]), scoring)

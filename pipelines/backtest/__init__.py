@@ -9,4 +9,14 @@ from pipelines.backtest.prepared import Prepared
 from pipelines.backtest.preparing import FramePolls, Polls, prepare
 from pipelines.backtest.running import evaluate, run
 
-__all__ = ["BacktestAlert", "BacktestResult", "FramePolls", "Polls", "Prepared", "Progress", "evaluate", "prepare", "run"]
+__all__ = [
+    "BacktestAlert",
+    "BacktestResult",
+    "FramePolls",
+    "Polls",
+    "Prepared",
+    "Progress",
+    "evaluate",
+    "prepare",
+    "run",
+]

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 from pipelines.backtest.discovery import finite
 from pipelines.backtest.memory import TRADES, Memory
 from pipelines.backtest.peaks import Peaks
 from pipelines.backtest.prepared import Prepared
 from pipelines.model import PLATFORMS
 from pipelines.refresh_alerts import RECEIPTS
+from pipelines.score_coverage import Polled
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now
 from pipelines.score_rows import HOUR, instant, micros
@@ -65,7 +64,7 @@ def _shown(memory: Memory, prepared: Prepared, item: int, at: int, engagement: f
 
 
 def trail_before(
-    memory: Memory, entity: int, coverage: pl.DataFrame, scoring: Scoring, now: datetime
+    memory: Memory, entity: int, coverage: Polled, scoring: Scoring, now: datetime
 ) -> tuple[tuple[datetime, float | None, int | None], ...]:
     """(end of the hour, velocity, spread count) of the 48 h before ``now``, oldest first; None where nobody looked."""
     hours = Peaks(memory, scoring).history(entity, coverage, now, TRAIL_HOURS)

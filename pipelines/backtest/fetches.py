@@ -70,7 +70,7 @@ def _hours(group: Sequence[Poll], with_rows: Iterable[datetime], outcome: Outcom
 def covered_back(group: Sequence[Poll]) -> datetime | None:
     """How far back an event source was seen without a gap as of the last poll: ``replay.covered_from`` over values."""
     covered: datetime | None = None
-    for at, _outcome_, back, _usable in reversed(group):
+    for at, _, back, _ in reversed(group):
         if covered is not None and at < covered:
             break
         if back is not None:

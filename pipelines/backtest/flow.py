@@ -21,6 +21,7 @@ from pipelines.backtest.prepared import Prepared
 from pipelines.health import healthy_platforms
 from pipelines.model import PLATFORMS
 from pipelines.outbox import DecisionOutcome
+from pipelines.score_coverage import Polled
 from pipelines.score_frames import confidence_parts
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now, score_now
@@ -75,6 +76,8 @@ class Flow:
             prepared.covered["tick"].to_numpy(), np.arange(len(self._ticks)), side="right"
         )
         self._hours = prepared.covered.select("source", "hour")
+        self._polled: dict[str, Ints] = {}
+        self._known_hours = 0
         self._enabled = {
             name: float(getattr(settings, name).poll_seconds) for name in PLATFORMS if name in prepared.sources
         }
@@ -92,13 +95,23 @@ class Flow:
         self._note_fetches(tick)
         if tick % TRIM_EVERY == TRIM_EVERY - 1:
             self.memory.trim(micros(now) - KEPT_HOURS * HOUR)
-        coverage = self._hours.slice(0, int(self._covered_until[tick]))
+        coverage = self._coverage(tick)
         wanted, current = self._score(now, coverage)
         watched = self._watched(wanted, current, coverage, now, counted=counted)
         self._decide(watched, wanted, current, coverage, now, counted=counted)
         if counted:
             self._passed.append({entity for entity, row in watched.items() if row["passes"]})
             self._check(wanted, current, now)
+
+    def _coverage(self, tick: int) -> Polled:
+        """The hours looked at, as known at the tick."""
+        until = int(self._covered_until[tick])
+        if until > self._known_hours:
+            for (source,), part in self._hours[self._known_hours : until].partition_by("source", as_dict=True).items():
+                hours = part["hour"].dt.timestamp("us").to_numpy()
+                self._polled[source] = np.union1d(self._polled.get(source, NOBODY), hours)
+            self._known_hours = until
+        return self._polled
 
     def open_episodes(self) -> set[tuple[int, datetime]]:
         """(entity, start) of the episodes that are open now."""
@@ -109,7 +122,7 @@ class Flow:
         if fetched is not None:
             self._success.update(fetched.select("source", "at").iter_rows())
 
-    def _score(self, now: datetime, coverage: pl.DataFrame) -> tuple[Ints, Now]:
+    def _score(self, now: datetime, coverage: Polled) -> tuple[Ints, Now]:
         """The names that matter now, ascending, and their scores; new ones are made on the way."""
         at, hours = micros(now), self.scoring.trailing_hours + 1
         wide = self.discovery.wide(at, self.scoring)
@@ -118,7 +131,9 @@ class Flow:
         rows = self.memory.rows(wanted, at, hours, extra)
         codes = pl.Series("entity", np.arange(len(wanted) + len(extra)))
         current = score_now(Mentions(codes, rows), coverage, self.scoring, now)
-        if wide and self.discovery.discover(wide, current, len(wanted), coverage, self.scoring, now):
+        if wide and self.discovery.discover(
+            wide, current, len(wanted), self._hours[: self._known_hours], self.scoring, now
+        ):
             wanted = self._wanted(at)
             rows = self.memory.rows(wanted, at, hours)
             return wanted, score_now(Mentions(pl.Series("entity", wanted), rows), coverage, self.scoring, now)
@@ -131,7 +146,7 @@ class Flow:
         return np.union1d(self.memory.active(at, self.scoring.window_hours), more)
 
     def _watched(
-        self, wanted: Ints, current: Now, coverage: pl.DataFrame, now: datetime, *, counted: bool
+        self, wanted: Ints, current: Now, coverage: Polled, now: datetime, *, counted: bool
     ) -> dict[int, dict[str, Any]]:
         """The scores, gated, of the names at the velocity gate or with an open episode."""
         size = len(wanted)
@@ -148,7 +163,7 @@ class Flow:
         rows = {
             int(wanted[place]): self._row(int(wanted[place]), place, current, float(heat[i]), confidence,
                                           counted=counted)
-            for i, place in enumerate(here)
+            for i, place in enumerate(here.tolist())
         }  # fmt: skip
         if self._keep_scores:
             self.kept.scores += [{"at": now, **row} for row in rows.values()]
@@ -170,7 +185,7 @@ class Flow:
         }  # fmt: skip
 
     def _decide(
-        self, watched: Mapping[int, Mapping[str, Any]], wanted: Ints, current: Now, coverage: pl.DataFrame,
+        self, watched: Mapping[int, Mapping[str, Any]], wanted: Ints, current: Now, coverage: Polled,
         now: datetime, *, counted: bool,
     ) -> None:  # fmt: skip
         if not watched and not self._episodes:
@@ -199,9 +214,7 @@ class Flow:
                 if fired:
                     self.kept.fired.append(self._fired(decision, wanted, current, coverage, now))
 
-    def _fired(
-        self, decision: Mapping[str, Any], wanted: Ints, current: Now, coverage: pl.DataFrame, now: datetime
-    ) -> Fired:
+    def _fired(self, decision: Mapping[str, Any], wanted: Ints, current: Now, coverage: Polled, now: datetime) -> Fired:
         entity = self.discovery.cast[decision["entity"]]
         place = int(np.searchsorted(wanted, entity.id))
         parts = platform_parts(current, place)

@@ -11,7 +11,7 @@ from pipelines.backtest.prepared import Prepared
 from pipelines.backtest.texts import Looked, as_items
 from pipelines.model import ALIASES, PLATFORMS
 from pipelines.normalize.candidates import candidates
-from pipelines.normalize.match import Matcher
+from pipelines.normalize.match import MAX_TITLE, Matcher, explode_names, hashtags
 from pipelines.normalize.names import canonical_expr, possessive_variant
 from pipelines.normalize.patterns import Patterns
 
@@ -38,7 +38,7 @@ class Matching:
         self.standing: dict[str, list[int]] = defaultdict(list)
         for text, canonical in prepared.stands.select("text", "canonical").iter_rows():
             self.standing[canonical].append(text)
-        self._aliases = prepared.aliases
+        self._aliases = met(prepared.aliases, self.rows)
         self.owners: dict[str, int] = dict(prepared.aliases.select("canonical", "entity_id").reverse().iter_rows())
         found = dict(prepared.found.iter_rows())
         self._model = Looked(found) if found else None
@@ -96,6 +96,24 @@ class Matching:
         found = candidates(ours, self.matcher, self._model)
         for item_id, canonical, name, via in found.select("item_id", "canonical", "name", "via").iter_rows():
             self.named[int(item_id)].append((canonical, name, via))
+
+
+def met(aliases: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The aliases of entities of which some name may stand somewhere in ``rows``: the others match nothing and stand in
+    nobody's way."""
+    forms = Matcher(aliases).forms
+    numbered = rows.with_row_index("item")
+    said = pl.concat([
+        rows.select(canonical_expr("title", MAX_TITLE).alias("said")),
+        *(names.select(pl.col("name").alias("said")) for names in (explode_names(numbered), hashtags(numbered))),
+    ]).unique()  # fmt: skip
+    inside = Patterns(forms).everywhere(said["said"])["form"].unique()
+    tight = said["said"].str.replace_all(" ", "", literal=True)
+    whole = forms.filter(forms.str.replace_all(" ", "", literal=True).is_in(tight.implode()))
+    standing = pl.concat([inside, whole]).unique()
+    variants = pl.Series([possessive_variant(shown) for shown in aliases["display"]], dtype=pl.String)
+    here = aliases["canonical"].is_in(standing.implode()) | variants.is_in(standing.implode())
+    return aliases.filter(pl.col("entity_id").is_in(aliases.filter(here)["entity_id"].implode()))
 
 
 def _grouped[T](frame: pl.DataFrame, column: str) -> dict[int, list[T]]:

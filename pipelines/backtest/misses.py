@@ -17,9 +17,7 @@ LEAST_TRADE_ITEMS = 1
 """Trade items in the span from which a name counts as covered."""
 
 
-def missed(
-    flow: Flow, prepared: Prepared, episodes: pl.DataFrame, start: datetime, end: datetime
-) -> pl.DataFrame:
+def missed(flow: Flow, prepared: Prepared, episodes: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
     """:data:`MISSES`: names with a trade item published in the span that a platform named within the lead's window of the
     first of them, and that had no alert from before that window to its end."""
     alerted = defaultdict(list)
@@ -74,4 +72,4 @@ def _seen(flow: Flow, prepared: Prepared, entity: int, trade: datetime) -> dict[
 def nearly(episodes: pl.DataFrame) -> pl.DataFrame:
     """:data:`NEAR_MISSES`: episodes that passed at least once and never alerted."""
     held = episodes.filter(pl.col("alerted_at").is_null() & (pl.col("passes") > 0))
-    return held.select(list(NEAR_MISSES)).cast(dict(NEAR_MISSES))
+    return held.select(list(NEAR_MISSES)).cast(NEAR_MISSES)

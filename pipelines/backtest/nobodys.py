@@ -14,6 +14,7 @@ import polars as pl
 
 from pipelines.backtest.matching import Matching, Named
 from pipelines.normalize.candidates import CANDIDATES, find_candidates_in
+from pipelines.normalize.crossing import searchable
 from pipelines.score_rows import HOUR, Ints
 
 WINDOW, TRAILING = 12 * HOUR, 168 * HOUR
@@ -148,22 +149,28 @@ class Nobodys:
         batch: Iterable[str],
     ) -> list[Found]:
         """``find_candidates_in``: places where an active name may stand that is not known to stand there."""
-        wanted, special = [], False
+        wanted, joined = [], []
         for item, text in places:
             names = [name for name in self._matching.stands.get(text, ()) if active(name)]
-            joined = any((text, name) in self._matching.joined for name in names)
-            if names and (joined or not all(own(item, name) for name in names)):
+            if any((text, name) in self._matching.joined for name in names):
+                joined.append((item, text, names))
+            elif names and not all(own(item, name) for name in names):
                 wanted.append((item, text, names))
-                special = special or joined
-        pairs = [pair for pair in self._twins if active(pair[0]) and active(pair[1])]
-        if special or pairs:
-            return self._find_whole(wanted, [*(name for pair in pairs for name in pair)], rows)
-        return [
+        found = [
             (item, *named)
-            for item, found in self._find_kept(wanted, rows)
-            for named in found
+            for item, names in self._find_kept(wanted, rows)
+            for named in names
             if not own(item, named[0])
         ]
+        if joined:
+            found += self._find_whole(joined, rows)
+        for one, spaced in self._twins:
+            if active(one) and active(spaced):
+                shown = min(row[2] for row in rows(spaced))
+                found += [
+                    (item, spaced, shown, via) for item, _, _, via in rows(one) if not own(item, spaced)
+                ]  # fmt: skip
+        return found
 
     def _find_kept(
         self, wanted: Sequence[tuple[int, int, list[str]]], rows: Callable[[str], list[Found]]
@@ -191,10 +198,10 @@ class Nobodys:
         return [(item, self._kept[key]) for item, _, key in keyed]
 
     def _find_whole(
-        self, wanted: Sequence[tuple[int, int, list[str]]], also: Sequence[str], rows: Callable[[str], list[Found]]
+        self, wanted: Sequence[tuple[int, int, list[str]]], rows: Callable[[str], list[Found]]
     ) -> list[Found]:
-        """All at once, where names in one word meet the same names in several: then items lend each other rows."""
-        names = sorted({*(name for _, _, names in wanted for name in names), *also})
+        """All at once, where names in one word stand in texts in several: then items lend each other rows."""
+        names = sorted({name for _, _, names in wanted for name in names})
         known = [row for name in names for row in rows(name)]
         texts = sorted({text for _, text, _ in wanted})
         key = (tuple(texts), tuple(sorted(known)), sum(self._matching.version.get(text, 0) for text in texts))
@@ -211,10 +218,11 @@ class Nobodys:
 
 
 def _twins(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of the same name in one word and in several."""
-    words: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        if " " in name:
-            words[name.replace(" ", "")].append(name)
-    return [(name, spaced) for name in names if " " not in name for spaced in words.get(name, ())]
-
+    """Pairs of the same name in one word and in several; only the latter must be long enough to be looked for."""
+    every = pl.DataFrame({"canonical": list(names)}, schema={"canonical": pl.String})
+    spaced = pl.col("canonical").str.contains(" ", literal=True)
+    words = every.filter(spaced & searchable()).select(
+        spaced="canonical", tight=pl.col("canonical").str.replace_all(" ", "", literal=True)
+    )
+    pairs = every.filter(~spaced).join(words, left_on="canonical", right_on="tight", how="inner")
+    return sorted(pairs.select("canonical", "spaced").iter_rows())

@@ -31,7 +31,9 @@ def conclude(
     trades = _publications(flow, {one.entity.id for one in fired})
     leads = lead_rows(alerts, trades, rules, end)
     scores = pl.DataFrame(
-        [(entity, at, velocity, spread) for entity, at, velocity, spread in flow.kept.checks], schema=SCORES, orient="row"
+        [(entity, at, velocity, spread) for entity, at, velocity, spread in flow.kept.checks],
+        schema=SCORES,
+        orient="row",
     )
     polls = pl.DataFrame({"poll_at": flow.kept.polls}, schema=POLLS)
     checks = back_checks(alerts, polls, scores, rules, end)
@@ -67,9 +69,7 @@ def _publications(flow: Flow, entities: set[int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=TRADES, orient="row").unique(maintain_order=True)
 
 
-def _alert(
-    fired: Fired, lead: Mapping[str, Any], check: str, google: datetime | None, *, twice: bool
-) -> BacktestAlert:
+def _alert(fired: Fired, lead: Mapping[str, Any], check: str, google: datetime | None, *, twice: bool) -> BacktestAlert:
     said = fired.decision
     google_lead = None if google is None else (google - fired.at) / hours(1)
     return BacktestAlert(
@@ -113,9 +113,7 @@ def _held_back(decisions: pl.DataFrame) -> dict[str, int]:
 
 def _decisions(flow: Flow) -> pl.DataFrame:
     cast = flow.discovery.cast
-    named = [
-        {**row, "name": cast[row["entity"]].name, "slug": cast[row["entity"]].slug} for row in flow.kept.decisions
-    ]
+    named = [{**row, "name": cast[row["entity"]].name, "slug": cast[row["entity"]].slug} for row in flow.kept.decisions]
     return pl.DataFrame(named, schema=BACKTEST_DECISIONS)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.backtest.memory import Memory
+from pipelines.score_coverage import Polled
 from pipelines.score_frames import history_frame
 from pipelines.score_hours import HistoryArrays, decay, history_at, plan, trail
 from pipelines.score_model import Scoring
@@ -25,7 +26,7 @@ class Peaks:
     def __init__(self, memory: Memory, scoring: Scoring) -> None:
         self._memory, self._scoring = memory, scoring
 
-    def heat(self, entities: Ints, current: Now, coverage: pl.DataFrame, now: datetime) -> Floats:
+    def heat(self, entities: Ints, current: Now, coverage: Polled, now: datetime) -> Floats:
         """HEAT of ``entities`` (ascending), whose scores at ``now`` are ``current``."""
         hours = self._scoring.peak_hours + self._scoring.trailing_hours + 1
         rows = self._memory.rows(entities, micros(now), hours)
@@ -34,12 +35,12 @@ class Peaks:
         heat: Floats = current.raw * decay(current.at - back.peak_at, self._scoring)
         return heat
 
-    def history(self, entity: int, coverage: pl.DataFrame, now: datetime, hours: int) -> pl.DataFrame:
+    def history(self, entity: int, coverage: Polled, now: datetime, hours: int) -> pl.DataFrame:
         """Scores of the last ``hours`` clock hours (``score_model.history_schema``), re-scored from what is known now."""
         found = self._arrays(entity, coverage, now, hours)
         return history_frame(pl.Series("entity", [entity]), found, coverage)
 
-    def _arrays(self, entity: int, coverage: pl.DataFrame, now: datetime, hours: int) -> HistoryArrays:
+    def _arrays(self, entity: int, coverage: Polled, now: datetime, hours: int) -> HistoryArrays:
         span = hours + self._scoring.peak_hours + self._scoring.trailing_hours + 1
         alone = np.array([entity], dtype=np.int64)
         mentions = Mentions(pl.Series("entity", alone), self._memory.rows(alone, micros(now), span))
@@ -47,7 +48,7 @@ class Peaks:
         back = trail(mentions, coverage, self._scoring, plan(now, self._scoring, hours), current)
         return history_at(back, current, self._scoring, np.array([0], dtype=np.int64))
 
-    def week(self, entity: int, since: datetime | None, coverage: pl.DataFrame, now: datetime) -> float | None:
+    def week(self, entity: int, since: datetime | None, coverage: Polled, now: datetime) -> float | None:
         """The highest HEAT of the full clock hours of the 7 days before ``now``'s hour; None where there was none.
 
         ``since``: when the name was discovered; before that and the hours stored then nobody scored it.

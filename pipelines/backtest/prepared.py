@@ -36,7 +36,13 @@ ITEMS_SEEN = pl.Schema(
 """Row ``i`` is item ``i``. ``at``: its published time, else when it was first seen (SCORING 1)."""
 
 TEXTS_SEEN = pl.Schema(
-    {"item": pl.Int32(), "title": pl.String(), "names": pl.List(pl.String()), "mood": pl.Float64(), "context": pl.String()}
+    {
+        "item": pl.Int32(),
+        "title": pl.String(),
+        "names": pl.List(pl.String()),
+        "mood": pl.Float64(),
+        "context": pl.String(),
+    }
 )
 """Row ``i`` is text ``i``: one wording of an item. ``mood`` is null where it has none."""
 
@@ -127,9 +133,10 @@ class Prepared:
             raise InputError(f"{folder}: no prepared recording here: {str(error).splitlines()[0]}") from None
         if told.pop("version", None) != VERSION:
             raise InputError(f"{folder}: prepared by another version; prepare it again")
-        times = {name: datetime.fromisoformat(told.pop(name)) for name in ("start", "end")}
-        lists = {name: tuple(told.pop(name)) for name in ("sources", "notes")}
-        return cls(**told, **times, **lists, **frames)
+        return cls(
+            told["recording"], datetime.fromisoformat(told["start"]), datetime.fromisoformat(told["end"]),
+            tuple(told["sources"]), told["basis"], tuple(told["notes"]), *frames.values(),
+        )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its fields."""

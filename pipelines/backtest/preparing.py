@@ -159,7 +159,8 @@ def load_cast(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = for_store(read_catalogue(path).entities, "catalogue")
     made: dict[tuple[str, str], int] = {}
     taken: set[str] = set()
-    entities, aliases = [], {}
+    entities: list[tuple[int, str, str, str, str]] = []
+    aliases: dict[tuple[str, int], tuple[str, str, int, bool]] = {}
     for row in rows.iter_rows(named=True):
         key = (row["canonicals"][0], row["kind"])
         if key not in made:

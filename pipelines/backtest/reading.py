@@ -132,7 +132,7 @@ class Reader:
         return (
             weighed.join(self._moods(rows), on=["tick", "item"], how="left")
             .with_columns(level=pl.lit(kind == SourceKind.LEVEL))
-            .select(list(_RAW)).cast(dict(_RAW))
+            .select(list(_RAW)).cast(_RAW)
         )  # fmt: skip
 
     def items(self) -> pl.DataFrame:
@@ -146,7 +146,7 @@ class Reader:
         titles = texts["title"].to_list()
         moods = iter(sentiment.scores([title for title, one in zip(titles, free, strict=True) if one]))
         column = pl.Series("mood", [next(moods) if one else None for one in free], dtype=pl.Float64)
-        return texts.with_columns(column).select(list(TEXTS_SEEN)).cast(dict(TEXTS_SEEN))
+        return texts.with_columns(column).select(list(TEXTS_SEEN)).cast(TEXTS_SEEN)
 
     def seen(self, texts: pl.DataFrame) -> pl.DataFrame:
         """:data:`SEEN`."""

@@ -11,8 +11,8 @@ from pipelines.alert.decide import Rules
 from pipelines.backtest.flow import Flow
 from pipelines.backtest.model import BacktestResult, Progress
 from pipelines.backtest.outcome import conclude
-from pipelines.backtest.preparing import Polls, prepare
 from pipelines.backtest.prepared import Prepared, basis_of
+from pipelines.backtest.preparing import Polls, prepare
 from pipelines.errors import InputError
 from pipelines.model import DEFAULT_DOMAINS, Domain
 from pipelines.settings import Settings
