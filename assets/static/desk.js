@@ -9,14 +9,18 @@
   const clock = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
   let sent = 0;
   let waiting = 0;
+  let pressed = false;
 
+  // At most one question in 150 ms, the last one always; until it is out, answers to earlier ones do not move the slider.
   function ask(slider) {
+    const wanted = Number(slider.value);
+    slider.held = true;
     clearTimeout(waiting);
-    const rest = 150 - (Date.now() - sent);
     waiting = setTimeout(() => {
       sent = Date.now();
-      ET.emit("at", Number(slider.value));
-    }, Math.max(0, rest));
+      slider.held = pressed;
+      ET.emit("at", wanted);
+    }, Math.max(0, 150 - (Date.now() - sent)));
   }
 
   document.addEventListener("input", (event) => {
@@ -25,9 +29,13 @@
     if (says) says.textContent = clock.format(new Date(Number(event.target.value) * 1000)).replace(",", "");
     ask(event.target);
   });
-  document.addEventListener("pointerdown", (event) => { if (event.target.id === "scrub") event.target.held = true; });
+  document.addEventListener("pointerdown", (event) => { if (event.target.id === "scrub") pressed = event.target.held = true; });
   for (const kind of ["pointerup", "pointercancel"]) {
-    document.addEventListener(kind, () => { const slider = $("#scrub"); if (slider) slider.held = false; });
+    document.addEventListener(kind, () => {
+      const slider = $("#scrub");
+      if (pressed && slider && Date.now() - sent > 150) slider.held = false;
+      pressed = false;
+    });
   }
   document.addEventListener("keydown", (event) => {
     if (event.target.id !== "scrub") return;
