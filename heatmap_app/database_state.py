@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.refresh import Refresh
+from pipelines.store.facts import skew_words
 from pipelines.store.lease import Role
 from pipelines.store.store import Store
 
@@ -13,7 +14,8 @@ from pipelines.store.store import Store
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
     """``reason``: why the database cannot be used, since ``since`` (UTC), empty while it works. ``buffered`` polls
-    (``buffered_bytes`` of memory) wait for it; ``dropped`` did not fit. ``role``: leader, follower or adrift."""
+    (``buffered_bytes`` of memory) wait for it; ``dropped`` did not fit. ``role``: leader, follower or adrift.
+    ``skew_s``: how many seconds the database's clock is ahead of this machine's."""
 
     reason: str = ""
     since: datetime | None = None
@@ -21,11 +23,17 @@ class DatabaseState:
     buffered_bytes: int = 0
     dropped: int = 0
     role: Role = Role.LEADER
+    skew_s: float = 0.0
 
     @property
     def ok(self) -> bool:
         """Whether everything is stored as it comes."""
         return not self.reason and not self.buffered
+
+    @property
+    def clocks(self) -> str:
+        """What is wrong with the clocks, for a person; empty while they agree."""
+        return skew_words(self.skew_s)
 
     def words(self, since: str) -> tuple[str, str]:
         """A headline and a sentence for a person, empty while all is well; ``since`` is :attr:`since` as they read it."""
@@ -55,10 +63,10 @@ def _database(what: str) -> str:
     return "" if what.startswith(("storage", "catching", "all connections", "the ")) else "database "
 
 
-def state_of(store: Store, refresh: Refresh, role: Role) -> DatabaseState:
+def state_of(store: Store, refresh: Refresh, role: Role, skew_s: float = 0.0) -> DatabaseState:
     """What is known without asking the database."""
     trouble, waiting = store.trouble, refresh.backlog
     return DatabaseState(
         trouble.reason if trouble else "", trouble.since if trouble else None, waiting.polls, waiting.bytes,
-        waiting.dropped, role,
+        waiting.dropped, role, skew_s,
     )  # fmt: skip

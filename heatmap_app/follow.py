@@ -13,7 +13,7 @@ from heatmap_app.jobs import Job
 from pipelines.clock import SystemClock
 from pipelines.errors import StoreError
 from pipelines.refresh import Refresh
-from pipelines.store.facts import Pulse
+from pipelines.store.facts import Pulse, skew_words
 from pipelines.store.lease import Role
 
 EVERY_S = 2.0
@@ -21,14 +21,15 @@ MOST_ALERTS = 20
 
 
 class Follow:
-    """``role`` says what this process is; ``moved`` hears the newest scoring poll's time when another process made it."""
+    """``role`` says what this process is; ``moved`` hears the newest scoring poll's time when another process made it.
+    ``skew_s`` is how far ahead (seconds) the database's clock was at the last look."""
 
     def __init__(
         self, refresh: Refresh, board: Board, events: Events, role: Callable[[], Role], moved: Callable[[datetime], None]
     ) -> None:  # fmt: skip
         self._refresh, self._board, self._events, self._role, self._moved = refresh, board, events, role, moved
         self._seen: Pulse | None = None
-        self._well = True
+        self._well, self._waiting, self.skew_s = True, 0, 0.0
 
     def job(self) -> Job:
         """The job of a server; it runs whatever the role."""
@@ -39,13 +40,15 @@ class Follow:
         try:
             before, now, alerts = await asyncio.to_thread(self._look)
         except StoreError as error:
-            if self._well:
-                self._board.publish()  # the banner appears now, not with the next heartbeat
-            self._well = False
+            waiting = self._refresh.backlog.polls
+            if self._well or waiting != self._waiting:
+                self._board.publish()  # the banner appears and counts now, not with the next heartbeat
+            self._well, self._waiting = False, waiting
             return str(error)
-        if not self._well or (before is not None and before.audit != now.audit):
+        told, self.skew_s = skew_words(self.skew_s), now.skew
+        if not self._well or (before is not None and before.audit != now.audit) or skew_words(now.skew) != told:
             self._board.publish()
-        self._well = True
+        self._well, self._waiting = True, 0
         if before is not None and self._role() is not Role.LEADER:
             self._tell(before, now, alerts)
         return str(self._role())

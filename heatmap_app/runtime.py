@@ -89,6 +89,9 @@ class Runtime:
     def __post_init__(self) -> None:
         """The board reads through the reader."""
         self.board = Board(self.reader)
+        clock = self.world.clock
+        moved = clock.set if isinstance(clock, DriverClock) else lambda _at: None
+        self.follow = Follow(self.refresh, self.board, self.events, lambda: self.role, moved)
 
     def attach(self, lease: Lease | None) -> None:
         """Follow ``lease``."""
@@ -122,13 +125,11 @@ class Runtime:
 
     def database_state(self) -> DatabaseState:
         """How the database is doing, without asking it."""
-        return state_of(self.store, self.refresh, self.role)
+        return state_of(self.store, self.refresh, self.role, self.follow.skew_s)
 
     def follow_job(self) -> Job:
         """What every process does, leader or not."""
-        clock = self.world.clock
-        moved = clock.set if isinstance(clock, DriverClock) else lambda _at: None
-        return Follow(self.refresh, self.board, self.events, lambda: self.role, moved).job()
+        return self.follow.job()
 
     def jobs(self) -> list[Job]:
         """The table of jobs for this world."""

@@ -67,7 +67,7 @@ def banner(
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
         )
-    return join(_undelivered(view), _stale(view, times, now), _unset(view), _warming(view, times))
+    return join(_clocks(database), _undelivered(view), _stale(view, times, now), _unset(view), _warming(view, times))
 
 
 def _unsaved(database: DatabaseState, times: Times) -> Html:
@@ -75,6 +75,13 @@ def _unsaved(database: DatabaseState, times: Times) -> Html:
     if not headline:
         return Html()
     return tag("p", tag("strong", headline), f" {text}", class_="banner bad", role="alert", data_key="database")
+
+
+def _clocks(database: DatabaseState | None) -> Html:
+    if database is None or not database.clocks:
+        return Html()
+    words = tag("strong", "Clocks differ:")
+    return tag("p", words, f" {database.clocks}", class_="banner warn", role="alert", data_key="clocks")
 
 
 def _undelivered(view: HeatView) -> Html:

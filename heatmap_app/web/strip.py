@@ -10,6 +10,7 @@ from heatmap_app.pages.health_strip import SIGNS
 from heatmap_app.pages.words import Times, platform, span
 from heatmap_app.reader import StoreReader
 from pipelines.errors import StoreError
+from pipelines.store.facts import skew_words
 from pipelines.view import SourceHealth
 
 
@@ -48,9 +49,16 @@ def short(one: SourceHealth, times: Times, now: datetime) -> str:
     return "waiting"
 
 
+def clock_light(skew_s: float) -> list[Light]:
+    """A light where the database's clock and this machine's are minutes apart; none while they agree."""
+    words = skew_words(skew_s)
+    return [Light(SIGNS["delayed"], "Clocks", f"{abs(skew_s) / 60:.0f} min apart", "delayed", words)] if words else []
+
+
 def strip_of(reader: StoreReader, times: Times) -> list[Light]:
     """The strip from the store; a light of its own where the database does not answer. Blocks on the database."""
     try:
-        return lights(reader.sources(), times, reader.clock.now())
+        found = lights(reader.sources(), times, reader.clock.now())
+        return [*found, *clock_light(reader.store.pulse().skew)]
     except StoreError as error:
         return [Light("\u2715", "Database", "not answering", "down", str(error))]

@@ -23,19 +23,21 @@ SKEW_LIMIT_S = 300.0
 
 PULSE = """SELECT (SELECT row(id, stored_at)::text FROM score_poll ORDER BY at DESC LIMIT 1),
     (SELECT max(id) FROM poll), (SELECT max(id) FROM audit), (SELECT max(id) FROM alert),
-    (SELECT at FROM score_poll ORDER BY at DESC LIMIT 1)"""
+    (SELECT at FROM score_poll ORDER BY at DESC LIMIT 1), clock_timestamp()"""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """What other processes did: compare two of these. ``score`` names the newest scoring poll, made at ``at`` (UTC);
-    ``poll``, ``audit`` and ``alert`` are the newest rows' numbers (0: none)."""
+    ``poll``, ``audit`` and ``alert`` are the newest rows' numbers (0: none). ``skew`` is how many seconds the database's
+    clock was ahead of this machine's, about as exact as the question was quick."""
 
     score: str = ""
     poll: int = 0
     audit: int = 0
     alert: int = 0
     at: datetime | None = None
+    skew: float = 0.0
 
 
 class Facts(Part):
@@ -93,10 +95,13 @@ class Facts(Part):
         return (theirs - (before + (after - before) / 2)).total_seconds()
 
     def pulse(self) -> Pulse:
-        """The newest scoring poll, poll, audit row and alert, in four short walks along an index."""
+        """The newest scoring poll, poll, audit row and alert, in four short walks along an index, and the two clocks."""
         with self._db.reading() as connection:
-            score, poll, audit, alert, at = connection.execute(text(PULSE)).one()
-        return Pulse(score or "", poll or 0, audit or 0, alert or 0, at)
+            before = datetime.now(UTC)
+            score, poll, audit, alert, at, theirs = connection.execute(text(PULSE)).one()
+            after = datetime.now(UTC)
+        skew = (theirs - (before + (after - before) / 2)).total_seconds()
+        return Pulse(score or "", poll or 0, audit or 0, alert or 0, at, skew)
 
 
 def skew_words(seconds: float) -> str:
