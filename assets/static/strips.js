@@ -119,7 +119,16 @@
   }
 
   // ---- start --------------------------------------------------------------------------------------------------------
+  // Bokeh makes its canvas a stop of the Tab key, where nothing can be done: rows and table are the keyboard's way in.
+  function unstop(root) {
+    for (const one of root.querySelectorAll("*")) {
+      if (one.tabIndex >= 0 && one.classList.contains("bk-events")) one.tabIndex = -1;
+      if (one.shadowRoot) unstop(one.shadowRoot);
+    }
+  }
+
   function adopt() {
+    unstop(document.querySelector(".map"));
     const model = window.Bokeh && Bokeh.documents[0] && Bokeh.documents[0].get_model_by_name("heat-figure");
     const renderer = model && model.renderers.find((one) => one.data_source && one.data_source.data.zvalues);
     if (!renderer) return;
