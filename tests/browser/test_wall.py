@@ -21,6 +21,7 @@ from tests.browser.sample_reader import NAMES, SampleReader
 from tests.browser.test_injection import CORPUS, STRANGE
 from tests.browser.wall_kit import WallServer, becomes, mood, names, wall_server
 from tests.contract.security_kit import settings_with
+from tests.contract.test_wall import away
 
 pytestmark = pytest.mark.browser
 WALL_TOKEN = "w" * 24
@@ -202,16 +203,19 @@ def test_hostile_names_stay_texts(chromium: Browser, csp: bool) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("what", ["empty", "failing"])
+@pytest.mark.parametrize("what", ["empty", "away"])
 def test_no_rows_is_a_sentence(screen: BrowserContext, what: str) -> None:
     reader = SampleReader()
-    setattr(reader, what, True)
-    with wall_server(reader) as server:
+    reader.empty = what == "empty"
+    with wall_server(reader) as server, pytest.MonkeyPatch.context() as patch:
+        if what == "away":
+            patch.setattr(reader, "heat", away)
         page = hung(screen, server)
         wanted = "No baseline yet: 72 of 168 hours watched" if what == "empty" else "could not be read"
         assert wanted in text(page, ".empty")
         assert "DEMO" in text(page, ".facts")
-        setattr(reader, what, False)
+        patch.undo()
+        reader.empty = False
         server.advance()
         page.wait_for_selector(".row[data-key]")
         assert page.locator(".empty").inner_text() == ""

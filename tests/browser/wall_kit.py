@@ -119,7 +119,7 @@ def wall_server(
     finally:
         assert made.loop is not None
         made.loop.call_soon_threadsafe(made.stop)
-        thread.join(timeout=10)
+        thread.join(timeout=30)
         made.socket.close()
 
 
