@@ -18,8 +18,8 @@
   const step = make("button", { type: "button", textContent: "Step", title: "One poll on (.)", onclick: () => act({ action: "step" }) });
   const speeds = make("fieldset", {});
   const time = make("input", { type: "datetime-local", id: "replay-to", required: true });
-  const go = make("button", { type: "submit", textContent: "Jump" });
-  const jump = make("form", { onsubmit: leap }, make("label", { htmlFor: "replay-to", textContent: "to" }), time, go);
+  const go = make("button", { type: "submit", textContent: "Go" });
+  const jump = make("form", { noValidate: true, onsubmit: leap }, make("label", { htmlFor: "replay-to", textContent: "Jump to" }), time, go);
   const words = make("span", { className: "words" });
   words.setAttribute("role", "status");
   const progress = make("progress", { max: 1, hidden: true });
@@ -74,7 +74,7 @@
     if (words.textContent !== line) words.textContent = line;
     progress.hidden = state.progress === null || state.progress === undefined;
     if (!progress.hidden) progress.value = state.progress;
-    span.textContent = state.first ? `Recording: ${said(state.first)} to ${said(state.last)}` : "";
+    span.textContent = state.first && progress.hidden ? `Recording: ${said(state.first)} to ${said(state.last)}` : "";
     if (state.can.length === 0 && state.state !== "elsewhere") span.textContent = "Editors may pause and move it";
   }
 
@@ -136,14 +136,16 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    const taken = event.target.closest("input, select, textarea, button, a, summary, [role=slider], [contenteditable]");
-    if (event.defaultPrevented || taken || event.ctrlKey || event.altKey || event.metaKey || !now || document.querySelector("dialog[open]")) return;
-    if (event.key === " " && !play.disabled) {
-      event.preventDefault();
-      act({ action: now.playing ? "pause" : "play" });
-    } else if (event.key === "." && !step.hidden && !step.disabled && !new URLSearchParams(location.search).has("at")) {
-      act({ action: "step" });
-    }
-  });
+    const types = event.target.closest("input, select, textarea, [contenteditable]");
+    const pressed = event.target.closest("button, a, summary, [role=slider]"); // space is theirs
+    if (types || event.ctrlKey || event.altKey || event.metaKey || !now || document.querySelector("dialog:modal")) return;
+    const back = new URLSearchParams(location.search).has("at"); // on a page that looks back a full stop is the page's own
+    const wanted = event.key === " " && !pressed && !play.disabled ? { action: now.playing ? "pause" : "play" }
+      : event.key === "." && !step.hidden && !step.disabled && !back ? { action: "step" } : null;
+    if (!wanted) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(wanted);
+  }, true);
   look();
 })();
