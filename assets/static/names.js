@@ -23,12 +23,13 @@
     const line = $(".cursor", plot);
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
+    line.setAttribute("visibility", "visible");
   }
 
   function clear(plot) {
     delete plot.dataset.hour;
     $(".readout", plot).textContent = "";
-    for (const end of ["x1", "x2"]) $(".cursor", plot).setAttribute(end, "-9");
+    $(".cursor", plot).setAttribute("visibility", "hidden");
   }
 
   document.addEventListener("pointermove", (event) => {

@@ -10,7 +10,7 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.comparing import add_button
 from heatmap_app.pages.ego import together
 from heatmap_app.pages.facts import LIST_LIMIT, domain_evidence, origin
-from heatmap_app.pages.formula import equation, why
+from heatmap_app.pages.formula import equation
 from heatmap_app.pages.naming import moved_here, muted_note, watch_button
 from heatmap_app.pages.package_view import package_section
 from heatmap_app.pages.state import ViewState
@@ -22,7 +22,7 @@ from pipelines.view import EntityView, HeatItem, HeatView, TradesStatus
 
 
 def top(view: EntityView, state: ViewState, settings: Settings, user: User, times: Times, now: datetime) -> Html:
-    """Name, kind, domain, first seen, watching and comparing, gates, and the score opened up."""
+    """Name, kind, domain, first seen, watching and comparing, gates, and the score as its formula."""
     entity, item = view.entity, view.item
     facts = [entity.kind, entity.domain]
     if view.first_seen is not None:
@@ -42,7 +42,7 @@ def top(view: EntityView, state: ViewState, settings: Settings, user: User, time
     if item is None:
         quiet = None if view.muted else tag("p", _unscored(state), class_="quiet", data_key="quiet")
         return join(head, notes, quiet)
-    return join(head, notes, _gates(item, settings), equation(item, settings), why(item, settings, times))
+    return join(head, notes, _gates(item, settings), equation(item, settings))
 
 
 def _unscored(state: ViewState) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from heatmap_app.escape import Html, join
 from heatmap_app.pages import acting, comparing, entity_panel, naming, receipts
+from heatmap_app.pages.formula import why
 from heatmap_app.pages.reader import Reader
 from heatmap_app.pages.receipts import PAGE, Trail
 from heatmap_app.pages.site import Handler
@@ -63,6 +64,7 @@ class EntitySide:
             # what is done is done now: a page that looks back offers nothing to do with an alert of then
             "acting": acting.acting(view, self._did, who, times, real) if state.at is None else Html(),
             "timeline": timeline(view, state.window, settings, times),
+            "entity-why": why(view.item, settings, times) if view.item else Html(),
             "receipts": receipts.receipts(self.page, state, times, now),
             "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),
         }

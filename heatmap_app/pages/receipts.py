@@ -15,6 +15,8 @@ from pipelines.model import SOURCES
 from pipelines.view import Receipt, ReceiptPage
 
 PAGE = 50
+LISTS = frozenset({"trends", "tiktok"})
+"""Sources whose items stand on a list that is read again and again: there the last sighting counts, here and in the order."""
 
 
 class Trail:
@@ -149,7 +151,8 @@ def _filters(state: ViewState, times: Times) -> Html:
 
 
 def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:
-    when = receipt.published_at or receipt.observed_at
+    listed = receipt.source in LISTS
+    when = receipt.observed_at if listed else receipt.published_at or receipt.observed_at
     url = safe_url(receipt.url)
     text = tag("bdi", receipt.title or receipt.item_id)
     title = (
@@ -161,7 +164,7 @@ def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:
         tag("i", class_=f"dot {receipt.source}", aria_hidden="true"),
         tag("bdi", receipt.feed or platform(receipt.source)),
     )
-    kind_of_time = "published" if receipt.published_at else "first seen"
+    kind_of_time = "last seen on the list" if listed else "published" if receipt.published_at else "first seen"
     engagement = None if receipt.engagement is None else compact(receipt.engagement)
     return tag(
         "li",

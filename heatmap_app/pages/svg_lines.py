@@ -112,7 +112,7 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], key
 
 def plot(body: Sequence[Html | None], height: float, label: str, count: int) -> Html:
     """The figure: reached by Tab, read hour by hour with the arrow keys or the pointer (``names.js``)."""
-    cursor = tag("line", x1="-9", x2="-9", y1="0", y2=f"{height - 18:g}", class_="cursor")
+    cursor = tag("line", x1="0", x2="0", y1="0", y2=f"{height - 18:g}", visibility="hidden", class_="cursor")
     drawing = tag(
         "svg", hatch(), *body, cursor, width="100%", height=f"{height:g}", aria_hidden="true", focusable="false"
     )
