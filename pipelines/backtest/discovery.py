@@ -48,7 +48,7 @@ class Discovery:
     def __init__(self, prepared: Prepared, memory: Memory) -> None:
         self.memory = memory
         self.matching = Matching(prepared)
-        self.nobodys = Nobodys(self.matching, memory.keys)
+        self.nobodys = Nobodys(self.matching, memory.keys, prepared.alone)
         texts = prepared.texts
         self.nobodys.know_texts(texts["item"].to_list(), (texts["title"] != "").to_list())
         self.cast = {row[0]: Entity(*row) for row in prepared.cast.iter_rows()}

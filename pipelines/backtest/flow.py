@@ -153,26 +153,44 @@ class Flow:
         fast = current.velocity[:size] >= self.rules.gates.min_velocity
         known = current.present[:size]
         running = np.isin(wanted, [entity for entity, row in self._episodes.items() if row["open"]])
-        here = np.flatnonzero((fast | running) & known) if not self._keep_scores else np.flatnonzero(known)
+        here = np.flatnonzero(((fast | running) & known) if not self._keep_scores else known)
         if not len(here):
             return {}
-        heat = self._peaks.heat(wanted[here], _part(current, here), coverage, now)
         healthy = healthy_platforms(tuple(self._enabled), self._success, self._enabled, now)
         parts = confidence_parts(current, self.scoring, (len(healthy), max(1, len(self._enabled))))
         confidence = np.prod(list(parts.values()), axis=0) ** (1.0 / len(parts))
         rows = {
-            int(wanted[place]): self._row(int(wanted[place]), place, current, float(heat[i]), confidence,
-                                          counted=counted)
-            for i, place in enumerate(here.tolist())
-        }  # fmt: skip
+            int(wanted[place]): self._row(int(wanted[place]), place, current, confidence, counted=counted)
+            for place in here.tolist()
+        }
+        self._add_heat(rows, wanted, here, current, coverage, now)
         if self._keep_scores:
             self.kept.scores += [{"at": now, **row} for row in rows.values()]
         ours = set(wanted[here[(fast | running)[here]]].tolist())
         return {entity: row for entity, row in rows.items() if entity in ours}
 
-    def _row(
-        self, entity: int, place: int, current: Now, heat: float, confidence: Floats, *, counted: bool
-    ) -> dict[str, Any]:
+    def _add_heat(
+        self, rows: Mapping[int, dict[str, Any]], wanted: Ints, here: Ints, current: Now, coverage: Polled,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """HEAT where a rule reads it; it costs more than all else, and most names are held back by an earlier rule."""
+        wants = [self._keep_scores or self._may_fire(int(wanted[place]), rows) for place in here.tolist()]
+        some = here[np.array(wants, dtype=np.bool_)]
+        if len(some):
+            heat = self._peaks.heat(wanted[some], _part(current, some), coverage, now)
+            for place, value in zip(some.tolist(), heat.tolist(), strict=True):
+                rows[int(wanted[place])]["heat"] = value
+
+    def _may_fire(self, entity: int, rows: Mapping[int, Mapping[str, Any]]) -> bool:
+        """Whether the decision comes as far as the rules that read HEAT."""
+        before = self._episodes.get(entity)
+        alerted = before is not None and before["open"] and before["alerted"]
+        return bool(rows[entity]["eligible"]) and not alerted and self._domain(entity) in self.rules.domains
+
+    def _domain(self, entity: int) -> str:
+        return str(self.discovery.cast[entity].domain)
+
+    def _row(self, entity: int, place: int, current: Now, confidence: Floats, *, counted: bool) -> dict[str, Any]:
         velocity, spread = float(current.velocity[place]), int(current.spread[place])
         gates = self.settings.gates
         needed = polls_before(gates, counted=counted)
@@ -181,7 +199,7 @@ class Flow:
         gated = gate_row(velocity, spread, gates, before=passed, counted=counted)
         return {
             "entity": entity, "velocity_z": velocity, "spread_count": spread, "affect": float(current.affect[place]),
-            "heat": heat, "confidence": float(confidence[place]), **gated,
+            "heat": None, "confidence": float(confidence[place]), **gated,
         }  # fmt: skip
 
     def _decide(
@@ -191,7 +209,7 @@ class Flow:
         if not watched and not self._episodes:
             return
         cast = self.discovery.cast
-        names = {entity: {"domain": cast[entity].domain, "muted": False} for entity in {*watched, *self._episodes}}
+        names = {entity: {"domain": self._domain(entity), "muted": False} for entity in {*watched, *self._episodes}}
 
         def first_trade(entity: int, started_at: datetime) -> datetime | None:
             since = started_at - TRADES_BEFORE

@@ -11,6 +11,7 @@ from pipelines.backtest.prepared import Prepared
 from pipelines.backtest.texts import Looked, as_items
 from pipelines.model import ALIASES, PLATFORMS
 from pipelines.normalize.candidates import candidates
+from pipelines.normalize.crossing import searchable
 from pipelines.normalize.match import MAX_TITLE, Matcher, explode_names, hashtags
 from pipelines.normalize.names import canonical_expr, possessive_variant
 from pipelines.normalize.patterns import Patterns
@@ -38,6 +39,7 @@ class Matching:
         self.standing: dict[str, list[int]] = defaultdict(list)
         for text, canonical in prepared.stands.select("text", "canonical").iter_rows():
             self.standing[canonical].append(text)
+        self.queries = _queries(self.rows)
         self._aliases = met(prepared.aliases, self.rows)
         self.owners: dict[str, int] = dict(prepared.aliases.select("canonical", "entity_id").reverse().iter_rows())
         found = dict(prepared.found.iter_rows())
@@ -96,6 +98,16 @@ class Matching:
         found = candidates(ours, self.matcher, self._model)
         for item_id, canonical, name, via in found.select("item_id", "canonical", "name", "via").iter_rows():
             self.named[int(item_id)].append((canonical, name, via))
+
+
+def _queries(rows: pl.DataFrame) -> dict[int, str]:
+    """The texts that are one structured name and nothing else, with that name, where it is long enough to be met."""
+    numbered = rows.with_row_index("item")
+    names = explode_names(numbered).group_by("item").agg(pl.col("name").unique())
+    titles = numbered.filter(~pl.col("title").str.contains("[#＃]")).select("item", canonical_expr("title", MAX_TITLE))
+    both = titles.join(names, on="item", how="inner").rename({"title": "canonical"})
+    same = both.filter((pl.col("name").list.len() == 1) & (pl.col("name").list.first() == pl.col("canonical")))
+    return dict(same.filter(searchable()).select("item", "canonical").iter_rows())
 
 
 def met(aliases: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -36,9 +36,10 @@ class Row:
 
 
 class Nobodys:
-    """The candidate table, and how it grows. ``keys``: source and id of each item."""
+    """The candidate table, and how it grows. ``keys``: source and id of each item; ``alone``: answers known beforehand
+    (``prepared.ALONE``)."""
 
-    def __init__(self, matching: Matching, keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, matching: Matching, keys: Sequence[tuple[str, str]], alone: pl.DataFrame) -> None:
         self._matching = matching
         self._keys = keys
         self._item_of = {key: item for item, key in enumerate(keys)}
@@ -46,6 +47,8 @@ class Nobodys:
         self.of_name: dict[str, dict[int, Row]] = defaultdict(dict)
         self._structured: dict[str, int] = {}
         self._kept: dict[tuple[int, int, tuple[tuple[str, str], ...]], list[Named]] = {}
+        for text, canonical, name, via in alone.iter_rows():
+            self._kept[text, 0, ((canonical, name),)] = [(canonical, name, via)] if via else []
         self._whole: dict[tuple[object, ...], list[Found]] = {}
         self._twins = _twins(matching.standing)
 
@@ -154,7 +157,7 @@ class Nobodys:
             names = [name for name in self._matching.stands.get(text, ()) if active(name)]
             if any((text, name) in self._matching.joined for name in names):
                 joined.append((item, text, names))
-            elif names and not all(own(item, name) for name in names):
+            elif names and not all(own(item, name) for name in names) and not self._whole_query(text, names):
                 wanted.append((item, text, names))
         found = [
             (item, *named)
@@ -171,6 +174,14 @@ class Nobodys:
                     (item, spaced, shown, via) for item, _, _, via in rows(one) if not own(item, spaced)
                 ]  # fmt: skip
         return found
+
+    def _whole_query(self, text: int, names: Sequence[str]) -> bool:
+        """Whether the text is itself one active name: the longest wins, and no other of ``names`` can be met in it."""
+        query = self._matching.queries.get(text)
+        if query is None or query not in names:
+            return False
+        tight = query.replace(" ", "")
+        return all(name == query or name.replace(" ", "") != tight for name in names)
 
     def _find_kept(
         self, wanted: Sequence[tuple[int, int, list[str]]], rows: Callable[[str], list[Found]]

@@ -70,6 +70,10 @@ NAMED = pl.Schema({"text": pl.Int32(), "canonical": pl.String(), "name": pl.Stri
 STANDS = pl.Schema({"text": pl.Int32(), "canonical": pl.String(), "joined": pl.Boolean()})
 """Which of all those names may stand in which texts; ``joined``: as a name in one word that the text has in several."""
 
+ALONE = pl.Schema({"text": pl.Int32(), "canonical": pl.String(), "name": pl.String(), "via": pl.String()})
+"""What comes of looking for one such name, shown as ``name``, in one text, with the catalogue known; ``via`` is null where
+it is not met. A short cut: a pair that is not here is looked for when it comes up."""
+
 CAST = pl.Schema(
     {"entity": pl.Int64(), "name": pl.String(), "slug": pl.String(), "kind": pl.String(), "domain": pl.String()}
 )
@@ -80,7 +84,7 @@ FOUND = pl.Schema({"title": pl.String(), "names": pl.List(pl.String())})
 
 _SCHEMAS: Mapping[str, pl.Schema] = {
     "ticks": TICKS, "fetches": FETCHES, "covered": COVERED, "items": ITEMS_SEEN, "texts": TEXTS_SEEN, "seen": SEEN,
-    "wordings": WORDINGS, "starts": STARTS, "owned": OWNED, "named": NAMED, "stands": STANDS, "cast": CAST,
+    "wordings": WORDINGS, "starts": STARTS, "owned": OWNED, "named": NAMED, "stands": STANDS, "alone": ALONE, "cast": CAST,
     "aliases": ALIASES, "found": FOUND,
 }  # fmt: skip
 
@@ -107,6 +111,7 @@ class Prepared:
     owned: pl.DataFrame
     named: pl.DataFrame
     stands: pl.DataFrame
+    alone: pl.DataFrame
     cast: pl.DataFrame
     aliases: pl.DataFrame
     found: pl.DataFrame

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 import polars as pl
 
 from pipelines.affect import Names
-from pipelines.backtest.prepared import FOUND, NAMED, OWNED, STANDS
+from pipelines.backtest.prepared import ALONE, FOUND, NAMED, OWNED, STANDS
 from pipelines.model import PLATFORMS
-from pipelines.normalize.candidates import candidates
+from pipelines.normalize.candidates import CANDIDATES, candidates, find_candidates_in
 from pipelines.normalize.crossing import searchable
 from pipelines.normalize.match import MAX_TITLE, Matcher, explode_names, hashtags
 from pipelines.normalize.names import canonical_expr
 from pipelines.normalize.patterns import Patterns
 
 JOINED_WORDS = (2, 3, 4)
+PARTS = 16
+"""Searches that :meth:`Texts.alone` makes at most; the names left over are looked for when they come up."""
 MIN_JOINED = 7
 """As in ``normalize.crossing``: a name in one word of at least so many letters may stand in a text in so many words."""
 
@@ -95,6 +99,44 @@ class Texts:
             whole.select("text", "canonical", joined=pl.lit(value=False)).cast({"text": pl.Int32}),
         ])  # fmt: skip
         return both.unique(["text", "canonical"], keep="first").sort("text", "canonical").select(list(STANDS))
+
+    def alone(self, stands: pl.DataFrame) -> pl.DataFrame:
+        """:data:`ALONE` for the pairs of ``stands``: names that stand in one text together are looked for one by one."""
+        shown: dict[str, str] = {}
+        for canonical, name in self.named().select("canonical", "name").iter_rows():
+            shown[canonical] = min(name, shown.get(canonical, name))
+        pairs = stands.filter(~pl.col("joined") & pl.col("canonical").is_in(list(shown)))
+        parts = [self._alone(part, shown) for part in _apart(pairs)]
+        return pl.concat([pl.DataFrame(schema=ALONE), *parts])
+
+    def _alone(self, pairs: pl.DataFrame, shown: Mapping[str, str]) -> pl.DataFrame:
+        names = pairs["canonical"].unique(maintain_order=True).to_list()
+        known = pl.DataFrame(
+            [("", "", name, shown[name], "name") for name in names], schema=CANDIDATES, orient="row"
+        )  # fmt: skip
+        found = find_candidates_in(self._rows[pairs["text"].to_list()], known, self._matcher)
+        met = _numbered(found, NAMED).select("text", "canonical", "via")
+        told = pairs.with_columns(pl.col("canonical").replace_strict(shown, return_dtype=pl.String).alias("name"))
+        return told.join(met, on=["text", "canonical"], how="left").select(list(ALONE))
+
+
+def _apart(pairs: pl.DataFrame) -> list[pl.DataFrame]:
+    """``pairs`` (text, canonical) in parts in which no two names stand in one text; at most :data:`PARTS` of them."""
+    names_of: dict[int, list[str]] = defaultdict(list)
+    for text, canonical in pairs.select("text", "canonical").iter_rows():
+        names_of[text].append(canonical)
+    beside: dict[str, set[str]] = defaultdict(set)
+    for names in names_of.values():
+        for name in names:
+            beside[name].update(names)
+    part: dict[str, int] = {}
+    for name in sorted(beside, key=lambda one: (-len(beside[one]), one)):
+        taken = {part[other] for other in beside[name] if other in part}
+        part[name] = next(number for number in count() if number not in taken)
+    numbered = pairs.with_columns(pl.col("canonical").replace_strict(part, return_dtype=pl.Int64).alias("part"))
+    return [
+        numbered.filter(pl.col("part") == number) for number in range(min(PARTS, max(part.values(), default=-1) + 1))
+    ]
 
 
 def _numbered(found: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
