@@ -15,6 +15,14 @@ from tests.redis_server import RedisServer, need_redis, redis_server
 Backend = Literal["embedded", "server"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests first, whatever order chance gave: workers take whole files, and one that took a long file
+    last would run alone at the end. ``tests/run`` keeps xdist from sorting by the number of tests instead."""
+    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def embedded_url() -> Iterator[str]:
     with embedded_server() as url:
