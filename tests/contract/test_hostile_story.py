@@ -32,6 +32,7 @@ from tests.contract.slack_desk import HTTP, PUBLIC, SlackDesk, _Later, slack_des
 from tests.contract.test_research import NOW, SLUG, links, pdf_text, told
 from tests.upstreams import server
 from tests.upstreams import slack as standin
+from tests.upstreams.slack_limits import marked
 
 STORY = "<!channel> *x* <https://evil|bank>"
 OURS = (f"{PUBLIC}/", "https://example.org/")
@@ -114,7 +115,7 @@ def test_in_slack_it_pings_nobody_links_nowhere_and_reads_as_written(shown: Told
     found = shown.slack[place]
     assert standin.pings(found) == []
     assert all(link.startswith(OURS) for link in standin.links(found))
-    assert not any("*x*" in text for text in _marked(found)), "bold in Slack"
+    assert not any("*x*" in text for text in marked(found)), "bold in Slack"
     assert STORY in _plain(found), "what it says can be read"
 
 
@@ -136,18 +137,6 @@ def test_in_the_files_it_is_text(shown: Told) -> None:
     assert not any("evil" in link for link in links(paper))
     assert get(shown, f"{base}.json").json()["entity"]["name"] == STORY
     assert STORY in get(shown, f"{base}.csv").text
-
-
-def _marked(value: Any) -> Iterator[str]:
-    """Texts that Slack reads as markup."""
-    if isinstance(value, dict):
-        if value.get("type") == "mrkdwn":
-            yield str(value["text"])
-        for part in value.values():
-            yield from _marked(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _marked(part)
 
 
 def _plain(value: Any) -> str:

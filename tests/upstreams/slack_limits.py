@@ -115,25 +115,25 @@ def _size(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _marked(value: object) -> Iterator[str]:
+def marked(value: object) -> Iterator[str]:
     """Every text that Slack reads as its markup."""
     if isinstance(value, Mapping):
         if value.get("type") == "mrkdwn":
             yield str(value["text"])
         for part in value.values():
-            yield from _marked(part)
+            yield from marked(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _marked(part)
+            yield from marked(part)
 
 
 def pings(message: Part) -> list[str]:
     """What in a message or view would ping somebody."""
-    texts = [str(message.get("text") or ""), *_marked(message.get("blocks"))]
+    texts = [str(message.get("text") or ""), *marked(message.get("blocks"))]
     return [hit for text in texts for hit in PING.findall(text)]
 
 
 def links(message: Part) -> list[str]:
     """Where a message or view links to."""
-    texts = [str(message.get("text") or ""), *_marked(message.get("blocks"))]
+    texts = [str(message.get("text") or ""), *marked(message.get("blocks"))]
     return [hit for text in texts for hit in LINK.findall(text)]
