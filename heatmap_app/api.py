@@ -18,6 +18,7 @@ from heatmap_app import api_kpis
 from heatmap_app.pages.reader import Filters, Reader
 from heatmap_app.readiness import judge, look
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS, Domain
+from pipelines.normalize.csvfile import guarded
 from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
 
 PLATFORM_LIST = r"^(reddit|trends|tiktok)(,(reddit|trends|tiktok)){0,2}$"
@@ -131,7 +132,7 @@ CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
 
 def csv_cell(value: object) -> object:
     """``value`` so that no spreadsheet takes it for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 @router.get("/heat.csv", summary="The board as CSV", response_class=Response)

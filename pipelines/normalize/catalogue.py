@@ -18,7 +18,7 @@ import polars as pl
 
 from pipelines.errors import InputError
 from pipelines.model import Domain, Kind
-from pipelines.normalize.csvfile import Progress, Row, open_csv
+from pipelines.normalize.csvfile import FORMULA, Progress, Row, guarded, open_csv
 from pipelines.normalize.names import MAX_SLUG, canonical_column, clean
 from pipelines.normalize.wikidata import Layout, kind_of, layout_of, q_id, split_aliases
 
@@ -42,7 +42,6 @@ MAX_ALIASES = 50
 
 _PROBLEMS_KEPT = 100
 _ROWS_A_CHUNK = 50_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _RAW = pl.Schema(
     {
         "key": pl.String(),
@@ -247,12 +246,8 @@ def write_catalogue(entities: pl.DataFrame, path: Path) -> int:
 def _written(rows: Iterable[tuple[str, str, str, list[str] | None, bool | None]]) -> Iterator[tuple[str, ...]]:
     for name, kind, domain, aliases, sign in rows:
         joined = "|".join(alias.replace("|", " ") for alias in aliases or [])
-        yield _guarded(name), kind, domain, _guarded(joined), "yes" if sign else ""
-
-
-def _guarded(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
+        yield guarded(name), kind, domain, guarded(joined), "yes" if sign else ""
 
 
 def _unguarded(value: str) -> str:
-    return value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA) else value
+    return value[1:] if value[:1] == "'" and value[1:].startswith(FORMULA) else value

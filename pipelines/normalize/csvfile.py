@@ -17,6 +17,15 @@ MAX_ROWS = 1_000_000
 
 _TOLD_EVERY = 5_000
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet takes for a formula."""
+
+
+def guarded(value: str) -> str:
+    """``value`` so that no spreadsheet takes it for a formula."""
+    return f"'{value}" if value.startswith(FORMULA) else value
+
+
 Row = tuple[int, list[str] | None]
 """Line number of a data row and its fields; ``None`` where the row itself cannot be read (quotes)."""
 
