@@ -48,6 +48,7 @@ CELLS = pl.Schema(
         "name": pl.String(),
         "column": UTC_TIME,
         "hour": UTC_TIME,
+        "watched": pl.Boolean(),
         "heat": pl.Float64(),
         "velocity": pl.Float64(),
         "spread": pl.Float64(),
@@ -55,7 +56,8 @@ CELLS = pl.Schema(
     }
 )
 """One row per cell; ``row`` is the entity's slug, ``column`` where the cell's column starts, ``hour`` the hour whose
-numbers it carries (the hottest of its column), ``spread`` a count of platforms, nulls where nobody looked."""
+numbers it carries (the hottest of its column), ``watched`` whether a platform was looked at in it (false where nobody
+knows), ``spread`` a count of platforms, nulls where there is no score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,19 @@ SCALES: Mapping[Colour, Scale] = {
 }
 
 
+NOBODY = "no data: no source was watched in this hour"
+NOT_SCORED = "no score: not known yet, or too little was said"
+
+
 def cells(view: HeatView, shown: Sequence[Column] | None = None) -> pl.DataFrame:
     """The board as :data:`CELLS`: column by column (oldest first; one an hour where ``shown`` is not given), in each the
     rows in rank order."""
     shown = tuple(Column(hour, (hour,)) for hour in view.hours) if shown is None else shown
     history = [(item.entity, {point.hour: point for point in item.history}) for item in view.items]
+    watched = set(view.watched or ())
     rows = []
     for column in shown:
+        looked = not watched.isdisjoint(column.hours)
         for entity, points in history:
             known = [point for hour in column.hours if (point := points.get(hour)) and point.heat is not None]
             point = max(known, key=lambda point: point.heat or 0.0, default=None)
@@ -109,7 +117,7 @@ def cells(view: HeatView, shown: Sequence[Column] | None = None) -> pl.DataFrame
                 else (point.heat, point.velocity_z, _platforms(point.spread), point.affect)
             )
             hour = point.hour if point else column.hours[-1]
-            rows.append((entity.slug, entity.name, column.start, hour, *values))
+            rows.append((entity.slug, entity.name, column.start, hour, looked, *values))
     return pl.DataFrame(rows, schema=CELLS, orient="row")
 
 
@@ -121,20 +129,20 @@ def map_columns(frame: pl.DataFrame, colour: Colour, hour_text: Callable[[dateti
     """
     texts = {hour: hour_text(hour) for hour in frame["hour"].unique()}
     values = frame[colour].to_numpy().astype("float64")
-    hours = frame["hour"].to_list()
+    hours, gaps, looked = frame["hour"].to_list(), np.isnan(values), frame["watched"].to_list()
     return {
         "hour": [start.isoformat() for start in frame["column"]],
         "best": [hour.isoformat() for hour in hours],
         "row": frame["row"].to_list(),
         "zvalues": values,
-        "hatch": ["/" if missing else " " for missing in np.isnan(values)],
+        "hatch": ["/" if gap and not seen else " " for gap, seen in zip(gaps, looked, strict=True)],
         "name": frame["name"].to_list(),
         "when": [texts[hour] for hour in hours],
         "heat": [_number(value, "{:.2f}") for value in frame["heat"]],
         "velocity": [_number(value, "{:+.1f}σ") for value in frame["velocity"]],
         "spread": [_number(value, "{:.0f} of 3") for value in frame["spread"]],
         "affect": [_number(value, "{:.2f}") for value in frame["affect"]],
-        "note": ["no data: no source was watched in this hour" if gap else "" for gap in np.isnan(values)],
+        "note": [(NOT_SCORED if seen else NOBODY) if gap else "" for gap, seen in zip(gaps, looked, strict=True)],
     }
 
 

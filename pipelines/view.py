@@ -161,6 +161,9 @@ class HeatView:
     sources: tuple[SourceHealth, ...] = ()
     delivery_problem: str = ""
     """Why alerts do not reach Slack any more, with what to do; empty while they do."""
+    watched: tuple[datetime, ...] | None = None
+    """Those of ``hours`` in which a platform was looked at; None where nobody knows. A name without a score in one of
+    them was not known yet, or too little was said about it."""
 
 
 @dataclass(frozen=True, slots=True)

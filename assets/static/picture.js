@@ -102,8 +102,9 @@
       const cell = map.places.get(`${row.dataset.slug}\n${column}`);
       const x = left + at * each;
       const value = cell === undefined ? NaN : map.data.zvalues[cell];
-      if (Number.isNaN(value)) return hatch(context, colours, x + 0.5, y + 1, each - 1, ROW - 2);
-      context.fillStyle = colourOf(map.mapper, value);
+      const empty = Number.isNaN(value);
+      if (cell === undefined || (empty && map.data.hatch[cell] === "/")) return hatch(context, colours, x + 0.5, y + 1, each - 1, ROW - 2);
+      context.fillStyle = empty ? colours.gap : colourOf(map.mapper, value);
       return context.fillRect(x + 0.5, y + 1, each - 1, ROW - 2);
     });
   }

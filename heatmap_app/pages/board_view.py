@@ -80,13 +80,19 @@ def legend(colour: Colour, view: HeatView, state: ViewState, shade: Shade = "dar
         _bar(colour, shade),
         tag("span", tag("i", class_="swatch-none"), "no data", class_="none"),
         _domain_choice(state),
-        tag("span", tag("span", _about(view, state)), _show_all(state) if view.hidden else None, class_="about"),
+        tag(
+            "span",
+            tag("span", _about(view, state), title=_about(view, state)),
+            _show_all(state) if view.hidden else None,
+            class_="about",
+        ),
     )
 
 
 def _about(view: HeatView, state: ViewState) -> str:
     """What rows and columns are, what the filters hide and which hours nobody watched."""
-    looked = {point.hour for item in view.items for point in item.history if point.heat is not None}
+    scored = {point.hour for item in view.items for point in item.history if point.heat is not None}
+    looked = scored if view.watched is None else set(view.watched)
     missing = sum(hour not in looked for hour in view.hours)
     parts = []
     if view.hidden:

@@ -44,8 +44,7 @@ def head_state(view: HeatView, times: Times, now: datetime, *, live: bool = True
     elif view.mode == "replay":
         parts.append(tag("strong", "REPLAY: recorded data", class_="badge demo", data_key="mode"))
     if not live:
-        then = f"{times.local(view.as_of):%a %H:%M}" if view.as_of else "a time without scores"
-        parts.append(tag("strong", f"NOT LIVE: {then}", class_="badge past", data_key="past"))
+        parts.append(tag("strong", "NOT LIVE", class_="badge past", data_key="past"))
     elif view.as_of is not None:
         updated = tag(
             "span", "Updated ", tag("b", times.clock_seconds(view.as_of)), class_="updated", data_key="updated"

@@ -59,16 +59,17 @@ def heat_view(
     query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms),
                        store.watched() if watched_only else None)  # fmt: skip
     scored, matching = store.board_counts(poll.id, query)
-    items = _items(store, settings, poll, query, hours)
+    items, starts = _items(store, settings, poll, query, hours), hour_starts(poll.at, hours)
     return HeatView(
         as_of=poll.at,
         mode=shown_mode,
         stale=at is None and is_stale(poll.at, now, sources, settings, poll_seconds),
         items=items if at is None else tuple(_as_scored(item) for item in items),
-        hours=hour_starts(poll.at, hours),
+        hours=starts,
         hidden=scored - matching,
         baseline_hours=watched,
         sources=sources,
+        watched=_watched(store, starts, poll.at),
     )
 
 
@@ -93,6 +94,12 @@ def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery,
     previous = store.board_places(before.id, replace(query, limit=PLACES)) if before else {}
     beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous, hours)
     return tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))
+
+
+def _watched(store: Store, starts: Sequence[datetime], until: datetime) -> tuple[datetime, ...]:
+    """Those of ``starts`` in which a platform was looked at."""
+    known = {hour for source, hour in store.load_coverage(starts[0], until).rows() if source in PLATFORMS}
+    return tuple(start for start in starts if start in known)
 
 
 def _as_scored(item: HeatItem) -> HeatItem:

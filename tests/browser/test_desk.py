@@ -78,7 +78,7 @@ def test_a_name_is_found_opened_and_closed_by_keyboard(page: Page, server: Sampl
     assert asked(page) == {}
     assert page.locator("#help").is_hidden()
     page.locator("#find").fill("invented name 4")
-    until(lambda: page.locator(".found button").count() == 2)
+    until(lambda: page.locator(".found [data-act=open]").count() == 2)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.textContent").startswith("Invented Name 40")

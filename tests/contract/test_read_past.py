@@ -68,6 +68,10 @@ def test_the_window_reaches_as_far_as_hours_are_known(reader: StoreReader, hours
     assert len(view.hours) == len(view.items[0].history) == hours
     assert view.hours[0] == T - (hours - 1) * HOUR
     assert sum(point.heat is not None for point in view.items[0].history) == known
+    assert view.watched is not None
+    assert {T, BEFORE - HOUR} & set(view.hours) >= set(view.watched) - {T - HOUR}
+    assert BEFORE - HOUR in view.watched
+    assert BEFORE not in view.watched
 
 
 def test_sources_are_as_they_were(reader: StoreReader) -> None:

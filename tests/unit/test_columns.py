@@ -13,7 +13,7 @@ from heatmap_app.pages import board_view, tools
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, times
-from heatmap_app.plots import LiveHeatMap, cells
+from heatmap_app.plots import LiveHeatMap, cells, map_columns
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
 
@@ -103,6 +103,16 @@ def test_hours_nobody_watched_are_counted() -> None:
     reader.seen_from = -60
     week = reader.heat(Filters(hours=168))
     assert "85 of 168 h not watched." in board_view.legend("heat", week, ViewState(window=168))
+
+
+def test_hatched_is_only_what_nobody_watched() -> None:
+    view = board(24)
+    drawn = map_columns(cells(replace(view, watched=view.hours[6:])), "heat", Times().hour)
+    gaps = [at for at, text in enumerate(drawn["heat"]) if text == "–"]
+    names = {at: (drawn["hatch"][at], drawn["note"][at].split(":")[0]) for at in gaps}
+    assert {names[at] for at in gaps if drawn["hour"][at] == view.hours[5].isoformat()} == {("/", "no data")}
+    later = {names[at] for at in gaps if drawn["hour"][at] != view.hours[5].isoformat()}
+    assert later == {(" ", "no score")}
 
 
 def test_a_platform_filter_says_what_it_hides() -> None:
