@@ -10,6 +10,7 @@ import sys
 import typer
 
 from heatmap_app.cli_alerts import alerts
+from heatmap_app.cli_backtest import backtest
 from heatmap_app.cli_data import data
 from heatmap_app.cli_database import database
 from heatmap_app.cli_doctor import doctor
@@ -33,6 +34,7 @@ run(app)
 data(app)
 app.add_typer(entities, name="entities")
 app.add_typer(alerts, name="alerts")
+app.command("backtest")(backtest)
 app.command("kpis")(kpis)
 app.command("doctor")(doctor)
 app.command("evaluate")(evaluate_command)
