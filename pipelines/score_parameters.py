@@ -17,15 +17,15 @@ class Parameters:
     """
 
     nb_prior_mentions: float = 0.5
-    nb_prior_windows: float = 2.0
+    nb_prior_windows: float = 26.0
     nb_day_windows: float = 6.0
-    nb_dispersion: float = 1.0
+    nb_dispersion: float = 3.0
     nb_dispersion_windows: float = 6.0
     ewma_half_life_hours: float = 48.0
     multi_hours: tuple[int, ...] = (1, 3, 6)
     multi_looks: float = 4.0
-    multi_min_mentions: float = 3.0
-    weights: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(PLATFORMS, 1.0))
+    multi_min_mentions: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=lambda: {"reddit": 1.0, "trends": 0.2, "tiktok": 1.0})
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Self:

@@ -16,13 +16,13 @@ from pipelines.settings import Settings
 
 GRIDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "nb": {
-        "nb_prior_mentions": (0.25, 0.5, 1.0),
-        "nb_prior_windows": (2.0, 6.0, 13.0),
+        "nb_prior_mentions": (0.25, 0.5, 1.0, 2.0),
+        "nb_prior_windows": (2.0, 6.0, 13.0, 26.0),
         "nb_dispersion": (1.0, 3.0),
     },
     "ewma": {"ewma_half_life_hours": (12.0, 24.0, 48.0, 96.0, 192.0)},
     "multi": {"multi_min_mentions": (1.0, 2.0, 3.0, 5.0)},
-    "weighted": {f"weight_{name}": (0.5, 0.7, 1.0, 1.4, 2.0) for name in PLATFORMS},
+    "weighted": {f"weight_{name}": (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0) for name in PLATFORMS},
 }
 """What is tried for each method; of the weights, the first platform that the recording has stays at 1."""
 
@@ -34,12 +34,13 @@ class Learned:
     values: Mapping[str, Any]
     first: AtThreshold | None
 
-    @property
-    def order(self) -> tuple[float, float]:
-        """Bursts found, then how soon: the larger the better."""
+    def order(self, gate: float) -> tuple[float, float, float]:
+        """Bursts found, then how soon, then how near the threshold is to the configured ``gate``, so that the method can
+        be used with the gates as they are: the larger the better."""
         if self.first is None:
-            return (-1.0, 0.0)
-        return (float(self.first.every.hit), -(self.first.every.delay_hours or 0.0))
+            return (-1.0, 0.0, 0.0)
+        every = self.first.every
+        return (float(every.hit), -(every.delay_hours or 0.0), -abs(self.first.threshold - gate))
 
 
 def learn(
@@ -56,7 +57,7 @@ def learn(
         results.append(Learned(values, on_bursts(trial, scoring, settings.gates.min_velocity).first))
         if progress is not None:
             progress((place + 1) / len(tried), method)
-    return sorted(results, key=lambda one: one.order, reverse=True)
+    return sorted(results, key=lambda one: one.order(settings.gates.min_velocity), reverse=True)
 
 
 def choices(method: str, platforms: Sequence[str]) -> list[dict[str, Any]]:

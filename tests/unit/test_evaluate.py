@@ -375,10 +375,10 @@ def test_one_platform_needs_no_spread() -> None:
 def test_what_is_learned_is_the_best_of_the_first_half(trial: Trial) -> None:
     ranked = learn(trial, SETTINGS, "weighted")
 
-    assert [sorted(one.values) for one in ranked] == [["weight_trends"]] * 5, "reddit stays at 1; there is no tiktok"
+    assert [sorted(one.values) for one in ranked] == [["weight_trends"]] * 8, "reddit stays at 1; there is no tiktok"
     hits = [one.first.every.hit if one.first else -1 for one in ranked]
     assert hits == sorted(hits, reverse=True)
-    assert len(choices("nb", ("reddit",))) == 18
+    assert len(choices("nb", ("reddit",))) == 32
     with pytest.raises(InputError, match="no parameters"):
         choices("robust", ("reddit",))
 
