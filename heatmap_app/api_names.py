@@ -24,11 +24,11 @@ from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require
 from pipelines.clock import SystemClock
 from pipelines.errors import InputError, NotFoundError
-from pipelines.naming import NameAction, NameChange
+from pipelines.naming import NameChange
 from pipelines.normalize.names import canonical, slugify
 from pipelines.people import Person
 from pipelines.store.store import Store
-from pipelines.view import EntityView, Receipt
+from pipelines.view import EntityView, NameAction, Receipt
 
 router = APIRouter(tags=["names"])
 """Part of ``api_writes.router``."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.naming import NameAction, NameRow, PastChange
-from pipelines.view import EntityView
+from pipelines.view import EntityView, NameAction, NameRow, PastChange
 
 PAST: dict[NameAction, str] = {
     "merge": "Merged {other} into it", "unmerge": "Taken out of the name it was part of", "split": "Split off {name}",

@@ -242,8 +242,9 @@ def _lane_words(lane: Lane, score: PlatformScore | None) -> list[str]:
     if lane.source == "trades":
         stories = sum(lane.mentions)
         return [f"{stories} {'story' if stories == 1 else 'stories'}"]
-    if score is None:
-        return ["quiet"]
+    if score is None:  # muted, or said too little of to be scored
+        total = lane.sums[-1]
+        return [f"{plain(total, 1)} in 12 h" if total else "quiet"]
     usual = (
         "warming up" if score.warming_up or not score.windows else f"usual {plain(score.mu, 1)} ± {plain(score.s, 1)}"
     )

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from pipelines.naming import NameRow, PastChange
-
 Sort = Literal["heat", "velocity", "spread", "affect"]
 SORTS: tuple[Sort, ...] = ("heat", "velocity", "spread", "affect")
+NameAction = Literal["merge", "unmerge", "split", "alias", "unalias", "mute", "unmute", "watch", "unwatch"]
+"""What can be changed about names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,33 @@ class TimelinePoint:
     source: str
     volume: float | None
     mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameRow:
+    """One name an entity answers to. ``receipts``: how many it matched that no other name did first; ``source``: the
+    name of the entity it came with, empty for one of its own."""
+
+    canonical: str
+    display: str
+    receipts: int
+    needs_second_sign: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """A change that was made: by whom, ``name`` and ``other`` in words, and when it was undone, if it was."""
+
+    id: int
+    at: datetime
+    action: NameAction
+    entity_id: int
+    by: str
+    name: str = ""
+    other: str = ""
+    undone_at: datetime | None = None
+    undone_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

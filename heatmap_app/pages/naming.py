@@ -15,8 +15,7 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.naming_words import counted, past_words, preview_split, preview_unalias
 from heatmap_app.pages.words import Times
 from heatmap_app.users import User
-from pipelines.naming import NameRow, PastChange
-from pipelines.view import EntityView
+from pipelines.view import EntityView, NameRow, PastChange
 
 SHOWN = 12
 FORMS = 60

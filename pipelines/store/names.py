@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from pipelines.naming import NameChange, NameRow, PastChange
+from pipelines.naming import NameChange
 from pipelines.people import Effect, Person
 from pipelines.store import undoing
 from pipelines.store.base import Part, clean_line, merged_map
@@ -16,6 +16,7 @@ from pipelines.store.bulk import json_dump
 from pipelines.store.compliance import GONE
 from pipelines.store.name_changes import make
 from pipelines.store.people import first_time
+from pipelines.view import NameRow, PastChange
 
 NAMES = """SELECT a.canonical, a.display, a.needs_second_sign, a.entity_id, e.name,
         (SELECT count(*) FROM mention m WHERE m.entity_id = a.entity_id AND m.matched = a.canonical) AS receipts

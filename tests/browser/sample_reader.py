@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 from heatmap_app.pages.reader import Filters
 from pipelines.errors import InputError
-from pipelines.naming import NameRow
 from pipelines.people import Activity
 from pipelines.view import (
     EntityRef,
@@ -21,6 +20,7 @@ from pipelines.view import (
     HeatView,
     HistoryPoint,
     NameLine,
+    NameRow,
     PlatformScore,
     Receipt,
     ReceiptPage,

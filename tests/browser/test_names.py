@@ -79,7 +79,9 @@ def desk(embedded_url: str) -> Iterator[SampleServer]:
 def window(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, timezone_id="America/New_York")
     context.set_default_timeout(30_000)
+    expect.set_options(timeout=20_000)  # the machine may be busy with other tests
     yield context
+    expect.set_options(timeout=5_000)
     context.close()
 
 

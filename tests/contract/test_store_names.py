@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from pipelines.errors import InputError, NotFoundError
-from pipelines.naming import NameAction, NameChange
+from pipelines.naming import NameChange
 from pipelines.people import Person
 from pipelines.store import Store
+from pipelines.view import NameAction
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames
 
 ANA = Person("u:ana", "Ana")
