@@ -26,7 +26,7 @@ STEADY = 0.15
 """A velocity that moved by less sigma than this in an hour has no direction."""
 
 ALERT_SHOWN = timedelta(hours=24)
-"""How long a row says that it was alerted."""
+"""How long a row says that it was alerted: no longer than a time without its day is clear."""
 
 MODES = {"demo": "DEMO: invented data", "replay": "REPLAY: recorded data"}
 SOURCE_WORDS = {"paused": "paused", "not_configured": "not set up", "waiting": "waiting"}
@@ -231,7 +231,7 @@ def alert_words(item: HeatItem, told: Told, times: Times, now: datetime) -> tupl
     """What alerting makes of a name, and its tone."""
     last = next((one for one in told.alerts if one.entity_id == item.entity.id and now - one.at < ALERT_SHOWN), None)
     if last is not None:
-        return ("source fault", "held") if last.fault else (f"ALERTED {times.near(last.at, now)}", "alerted")
+        return ("source fault", "held") if last.fault else (f"ALERTED {times.clock(last.at)}", "alerted")
     match told.reasons.get(item.entity.id):
         case Reason.PERSISTENCE:
             return "2nd poll next", "next"
