@@ -248,10 +248,11 @@ def test_a_folder_of_another_shape_is_named(tmp_path: Path, files: dict[str, str
         read_folder(tmp_path)
 
 
-def test_the_command_prints_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["evaluate", "backtest"])
+def test_the_command_prints_json(tmp_path: Path, command: str) -> None:
     write_folder(tmp_path)
 
-    result = CliRunner().invoke(app, ["evaluate", "--labelled", str(tmp_path), "--json"])
+    result = CliRunner().invoke(app, [command, "--labelled", str(tmp_path), "--json"])
 
     told = json.loads(result.stdout)
     assert result.exit_code == 0
