@@ -90,7 +90,10 @@ async def _change(
         if not effect.repeated:
             runtime.reader.names_changed()
         made = effect.facts.get("change")
-        line = done_words(change.action, _name(store, number), other, same=made is None)
+        gone = str(
+            effect.facts.get("other_name") or other
+        )  # at a repeat, what was merged is found under what it joined
+        line = done_words(change.action, _name(store, number), gone, same=made is None)
         return {"line": line, "repeated": effect.repeated, "undo": _undo_path(made)}
 
     did = await asyncio.to_thread(work)
