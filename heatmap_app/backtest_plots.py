@@ -11,7 +11,7 @@ from heatmap_app.escape import Html, join, tag
 from pipelines.backtest import BacktestAlert, BacktestResult
 
 WIDE = 1080
-LEFT, RIGHT = 44, 12
+LEFT, RIGHT = 44, 28
 DAY = timedelta(days=1)
 LEAD_EDGES = (-48, -24, -12, -6, -2, 0, 2, 6, 12, 24, 48, 72)
 """Hours between which leads are counted together; 0, 2 and 6 are the limits that mean something."""

@@ -113,6 +113,8 @@ def prepare(
 
 def _all_polls(polls: Polls, start: datetime | None, end: datetime | None) -> pl.DataFrame:
     after = start - LOOK_BACK - MICROSECOND if start else None
+    if not polls.sources:
+        raise InputError("the recording holds no poll")
     end = end or getattr(polls, "end", None)
     if end is None:
         raise InputError("a source of polls without an end needs one: give `end`")
