@@ -24,7 +24,6 @@ from pipelines.score_rows import FOREVER, Rows
 from pipelines.score_rows import HOUR as HOUR_US
 from tests.unit.backtest_kit import BREAKS, HOUR, HOURS, NAME, SECOND, START, TRADES, recording, settings
 
-
 UNCAPPED = settings(velocity={"cap": 40.0})
 """No velocity hides behind the cap."""
 
