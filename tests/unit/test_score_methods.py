@@ -122,7 +122,7 @@ def test_recent_windows_weigh_more() -> None:
 
 
 def test_a_burst_of_an_hour_is_seen_while_the_window_is_still_usual() -> None:
-    values: list[float | None] = [30.0, 36.0] * 6 + [33.0]
+    values = [30.0, 36.0] * 6 + [33.0]
     steady, burst = look([36.0], values, [3.0]), look([36.0], values, [30.0])
 
     assert rate("multi", burst).z[0] > 2.5 > rate("multi", steady).z[0]
