@@ -123,7 +123,7 @@ def _settled(page: Page, shot: Shot) -> None:
     page.evaluate("document.fonts.ready")
     if shot.path.startswith("/?") or shot.path == "/":
         page.wait_for_selector("html.connected", state="attached")
-        page.wait_for_function("() => Bokeh.documents.length && Bokeh.documents[0].is_idle")
+        page.wait_for_timeout(1000)
     for place in shot.parts.values():
         page.wait_for_selector(place, state="visible")
     page.wait_for_timeout(500)  # a figure paints after its data came

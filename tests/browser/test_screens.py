@@ -1,0 +1,87 @@
+"""The layout of every screen against the one committed with the pictures: by boxes, not by pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import combinations
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser
+
+from tests.screens import ALL_BYTES, FOLDER, MOST_BYTES, SHOTS, Box, Layout, demo, take
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TOLERANCE = 12
+"""Pixels a box may stand or measure off: fonts and scroll bars differ between machines."""
+
+GROWS = {
+    "content", "rows", "panel head", "first row", "head of phone", "sources",
+}  # fmt: skip
+"""Parts whose height is their content's."""
+
+INSIDE = {("board", "rows"), ("board", "map"), ("board", "tools"), ("board", "legend"), ("rows", "map"),
+          ("first row", "strip of hours"), ("panel head", "back"), ("content", "sources")}  # fmt: skip
+"""Parts that stand within each other; ``sources`` sticks to the foot of the window, over what scrolls below it."""
+
+
+@pytest.fixture(scope="module")
+def kept() -> Layout:
+    """What is committed; ``python -m tests.screens`` writes it."""
+    found: Layout = json.loads((FOLDER / "layout.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def layout(chromium: Browser) -> Iterator[Layout]:
+    with demo() as address:
+        yield take(chromium, address)
+
+
+def test_every_part_stands_where_it_stood(layout: Layout, kept: Layout) -> None:
+    assert {name: set(parts) for name, parts in layout.items()} == {name: set(parts) for name, parts in kept.items()}
+    moved = [
+        f"{shot}: {part} {side} {box[side]}, was {kept[shot][part][side]}"
+        for shot, parts in layout.items()
+        for part, box in parts.items()
+        for side in ("x", "y", "width", "height")
+        if abs(box[side] - kept[shot][part][side]) > TOLERANCE and not (part in GROWS and side in ("y", "height"))
+    ]
+    assert moved == []
+
+
+def test_parts_lie_inside_the_window_and_apart(layout: Layout) -> None:
+    wrong = []
+    for shot in SHOTS:
+        parts, (wide, high) = layout[shot.name], shot.size
+        for name, box in parts.items():
+            if box["x"] < 0 or box["x"] + box["width"] > wide + 1 or not box["width"] or not box["height"]:
+                wrong.append(f"{shot.name}: {name} reaches out of the window: {box}")
+            if box["y"] < 0 or (name not in GROWS and box["y"] + box["height"] > high + 1):
+                wrong.append(f"{shot.name}: {name} is cut off: {box}")
+        wrong += [f"{shot.name}: {one} and {other} overlap" for one, other in combinations(parts, 2)
+                  if not {(one, other), (other, one)} & INSIDE and _overlap(parts[one], parts[other])]  # fmt: skip
+    assert wrong == []
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    sizes = {}
+    for shot in SHOTS:
+        path = FOLDER / f"{shot.name}.png"
+        sizes[shot.name] = path.stat().st_size
+        with Image.open(path) as picture:
+            assert picture.size == shot.size
+    assert max(sizes.values()) <= MOST_BYTES
+    assert sum(sizes.values()) <= ALL_BYTES
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    apart = 1
+    return (
+        one["x"] + one["width"] > other["x"] + apart
+        and other["x"] + other["width"] > one["x"] + apart
+        and one["y"] + one["height"] > other["y"] + apart
+        and other["y"] + other["height"] > one["y"] + apart
+    )
