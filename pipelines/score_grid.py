@@ -16,7 +16,6 @@ from pipelines.model import SourceKind
 from pipelines.score_rows import FOREVER, HOUR, Floats, Ints, Rows
 from pipelines.score_velocity import Passing
 
-
 SMALL = 400_000
 """Cells (hours x entities) up to which a grid is counted in one go: no loop over hours, but sorting and a second copy."""
 

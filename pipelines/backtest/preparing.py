@@ -101,13 +101,14 @@ def prepare(
     told(0.6, "matching")
     fetches, covered = fetched(known, reader.reach(), times, settings)
     owned, named, stands = texts.owned(), texts.named(), texts.stands()
-    told(0.9, "matching")
+    told(0.8, "names met elsewhere")
+    alone = texts.alone(stands)
     told(1.0, "prepared")
     return Prepared(
         name, first, last, tuple(source for source in SOURCES if source in set(known["source"])), basis_of(settings),
         tuple(getattr(polls, "skipped", ())), _ticks(known, fetches, times), fetches, covered, reader.items(),
-        texts.frame, reader.seen(texts.frame), reader.wordings(), reader.starts(), owned, named, stands, texts.alone(stands), cast, aliases,
-        texts.found(),
+        texts.frame, reader.seen(texts.frame), reader.wordings(), reader.starts(), owned, named, stands, alone,
+        cast, aliases, texts.found(),
     )  # fmt: skip
 
 
