@@ -115,7 +115,7 @@ def _platform(name: str, score: PlatformScore, settings: Settings) -> Html:
         "details",
         tag("summary", sentence(name, score, settings)),
         tag("p", z_words(score, settings), class_="math"),
-        _windows(score, settings),
+        windows(score, settings),
         data_key=f"platform-{name}",
         class_=f"platform {name}",
     )
@@ -150,10 +150,11 @@ def _z_formula(score: PlatformScore, settings: Settings) -> str:
             return f"z = {noisy} = ({x} − {mu}) / √({s}² + {u}×{mu} + {u}²)"
 
 
-def _windows(score: PlatformScore, settings: Settings) -> Html | None:
+def windows(score: PlatformScore, settings: Settings) -> Html | None:
+    """The baseline windows as chips, newest first, each with how long before T it ended."""
     if not score.window_values:
         return None
-    hours = settings.velocity.window_hours
+    hours = 24 if settings.velocity.method == "seasonal" else settings.velocity.window_hours
     chips = [
         tag(
             "li",

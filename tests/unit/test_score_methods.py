@@ -224,6 +224,14 @@ def test_the_panel_explains_each_method(method: str, words: str) -> None:
     assert formula.method_words(told) == METHODS[told.velocity.method].sentence
 
 
+def test_the_panel_dates_the_windows_of_seasonal_by_days() -> None:
+    told = load_settings(velocity=load_settings().velocity.model_dump() | {"method": "seasonal"})
+    shown = PlatformScore(1.0, 24.0, 6.0, 1.0, 2, 24.0, 4, 3.0, window_values=(6.0, 6.0))
+
+    assert "−48 h" in str(formula.windows(shown, told))
+    assert "−36 h" not in str(formula.windows(shown, told))
+
+
 def test_the_panel_shows_the_weights() -> None:
     given = load_settings()
     weights = given.methods.model_dump() | {"weight_reddit": 2.0, "weight_trends": 1.0}
