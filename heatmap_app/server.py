@@ -30,8 +30,9 @@ from heatmap_app.auth.gate import Gate
 from heatmap_app.auth.place import place_of
 from heatmap_app.jobs import Schedule
 from heatmap_app.metrics import Metrics
-from heatmap_app.pages.dashboard import Site, dashboard_app
+from heatmap_app.pages.dashboard import dashboard_app
 from heatmap_app.pages.shell import static_dirs
+from heatmap_app.pages.site import Site
 from heatmap_app.runtime import Runtime, ticking
 from heatmap_app.slack_app import SlackApp
 from heatmap_app.slack_app import router as slack_router

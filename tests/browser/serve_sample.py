@@ -19,8 +19,9 @@ from heatmap_app.auth.door import Door
 from heatmap_app.auth.gate import Gate
 from heatmap_app.auth.place import place_of
 from heatmap_app.board import Board
-from heatmap_app.pages.dashboard import Site, dashboard_app
+from heatmap_app.pages.dashboard import dashboard_app
 from heatmap_app.pages.shell import static_dirs
+from heatmap_app.pages.site import Site
 from pipelines.clock import ManualClock
 from pipelines.settings import load_settings
 from tests.browser.sample_reader import SampleReader

@@ -47,8 +47,8 @@ class ActingReader(SampleReader):
         super().__init__()
         self.store, self.alert = store, alert
 
-    def entity(self, slug: str) -> EntityView | None:
-        view = super().entity(slug)
+    def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
+        view = super().entity(slug, at)
         row = self.store.alert_row(self.alert)
         assert row is not None
         alert = {

@@ -20,7 +20,8 @@ SHADES: tuple[Shade, ...] = ("light", "dark")
 
 def token(name: str, shade: Shade) -> str:
     found = {key: {"light": light, "dark": dark} for key, light, dark in PAIR.findall(TOKENS)}
-    return found[name][shade]
+    value: str = found[name][shade]
+    return value
 
 
 def luminance(colour: str) -> float:
