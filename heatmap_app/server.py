@@ -117,26 +117,13 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     app.state.runtime, app.state.slack_app, app.state.acted = runtime, slack, acted
     app.state.database, app.state.metrics = runtime.database_state, Metrics(runtime, jobs)
     app.state.driven_words = lambda zone: api_replay.words_of(runtime, zone)
-    problems.install(app)
-    app.include_router(api.health)
-    app.include_router(api.router)
-    app.include_router(api_writes.router)
     door = Door(runtime.settings, place_of(runtime.settings, port))
-    app.state.door = door
-    app.include_router(sign_in.router(door, runtime.settings))
-    app.include_router(slack_router, include_in_schema=False)
-    for router in ROUTERS:
-        app.include_router(router, include_in_schema=False)
-    app.state.speed = speed = ticking(runtime.world.speed)
+    app.state.door, app.state.speed = door, ticking(runtime.world.speed)
+    _add_routes(app, door, runtime.settings)
     site = Site(
-        runtime.board,
-        runtime.settings,
-        runtime.world.clock,
-        speed,
-        door.user_of_page,
-        runtime.database_state,
+        runtime.board, runtime.settings, runtime.world.clock, app.state.speed, door.user_of_page, runtime.database_state,
         runtime.pace if runtime.world.ticks is not None else None,
-    )
+    )  # fmt: skip
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
         extra_websocket_origins=door.place.websocket_origins(), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,
@@ -145,6 +132,14 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Gate, door=door)
     return app
+
+
+def _add_routes(app: FastAPI, door: Door, settings: Settings) -> None:
+    problems.install(app)
+    for router in (api.health, api.router, api_writes.router, sign_in.router(door, settings)):
+        app.include_router(router)
+    for router in (slack_router, *ROUTERS):
+        app.include_router(router, include_in_schema=False)
 
 
 class Server(uvicorn.Server):
