@@ -18,6 +18,7 @@ from heatmap_app.cli_entities import entities
 from heatmap_app.cli_evaluate import evaluate_command
 from heatmap_app.cli_kpis import kpis
 from heatmap_app.cli_tools import db, run
+from heatmap_app.cli_tune import tune
 from heatmap_app.cli_users import users
 from heatmap_app.logs import configure
 from heatmap_app.memory import limit_arenas
@@ -38,6 +39,7 @@ app.command("backtest")(backtest)
 app.command("kpis")(kpis)
 app.command("doctor")(doctor)
 app.command("evaluate")(evaluate_command)
+app.command("tune")(tune)
 database(db)
 app.add_typer(db, name="db")
 app.add_typer(users, name="users")

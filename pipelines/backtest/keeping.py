@@ -76,10 +76,14 @@ def runs(root: Path) -> list[Run]:
 def _write(result: BacktestResult, folder: Path, ran_at: datetime, command: str) -> None:
     told = json.dumps(record(result, ran_at, command), ensure_ascii=False, indent=1, default=str)
     (folder / RESULT).write_text(told, encoding="utf-8")
-    alerts = pl.DataFrame([_row(alert) for alert in result.alerts], schema=ALERTS)
-    alerts.write_parquet(folder / "alerts.parquet")
+    alerts_frame(result).write_parquet(folder / "alerts.parquet")
     for name in ("decisions", "episodes", "misses", "near_misses"):
         getattr(result, name).write_parquet(folder / f"{name}.parquet")
+
+
+def alerts_frame(result: BacktestResult) -> pl.DataFrame:
+    """:data:`ALERTS`, as they came."""
+    return pl.DataFrame([_row(alert) for alert in result.alerts], schema=ALERTS)
 
 
 def record(result: BacktestResult, ran_at: datetime, command: str) -> dict[str, Any]:
