@@ -34,6 +34,9 @@ CONFIG_DIR = ROOT / "config"
 LISTS = ("HEATMAP_REDDIT__FEEDS", "HEATMAP_TRADES__FEEDS", "HEATMAP_METHODS__MULTI_HOURS", *AUTH_LISTS)
 """Settings whose value is a JSON list."""
 
+LOCAL_FILE = CONFIG_DIR / "local.toml"
+"""This desk's own choices, written by the page ``/tuning``; between the shipped files and the environment. Not shipped."""
+
 CONFIG_FILES = ("defaults.toml", "sources.toml", "scoring.toml", "alerts.toml")
 PREFIX = "HEATMAP_"
 GOOGLE_SECONDS = 600
@@ -278,9 +281,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then ``.env``, then the TOML files."""
+        """Arguments, then environment, then ``.env``, then the desk's own file, then the shipped TOML files."""
         files = TomlConfigSettingsSource(settings_cls, toml_file=[CONFIG_DIR / name for name in CONFIG_FILES])
-        return init_settings, env_settings, dotenv_settings, files
+        local = TomlConfigSettingsSource(settings_cls, toml_file=LOCAL_FILE)
+        return init_settings, env_settings, dotenv_settings, local, files
 
 
 def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
@@ -340,15 +344,22 @@ def _first_line(error: ValidationError, env_path: Path) -> str:
     return f"{key}: {problem['msg']} (read from {_where(key, env_path)})"
 
 
+def set_outside(key: str) -> str:
+    """The environment variable that sets ``key`` and so wins over every file; empty where there is none."""
+    variable = PREFIX + key.upper().replace(".", "__")
+    found = {name.upper() for name in (*os.environ, *_dotenv(ROOT / ".env"))}
+    return variable if variable in found else ""
+
+
 def _where(key: str, env_path: Path) -> str:
     variable = PREFIX + key.upper().replace(".", "__")
     if variable in {name.upper() for name in os.environ}:
         return f"environment variable {variable}"
     if variable in {name.upper() for name in _dotenv(env_path)}:
         return f"{variable} in {env_path.name}"
-    for name in CONFIG_FILES:
-        if _has_key(_toml(CONFIG_DIR / name), key.split(".")):
-            return f"config/{name}"
+    for path in (LOCAL_FILE, *(CONFIG_DIR / name for name in CONFIG_FILES)):
+        if _has_key(_toml(path), key.split(".")):
+            return f"config/{path.name}"
     return "nowhere: the key is missing from config/"
 
 

@@ -123,7 +123,7 @@ def points(axes: Mapping[str, Sequence[Any]], base: Mapping[str, Mapping[str, An
 
 def settings_of(chosen: Mapping[str, Any], base: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
     """The settings with ``chosen`` (dotted keys) on top. Raises :class:`InputError` that names a wrong key."""
-    nested: dict[str, dict[str, Any]] = {section: dict(values) for section, values in (base or {}).items()}
+    nested: dict[str, Any] = {section: dict(values) for section, values in (base or {}).items()}
     for key, value in chosen.items():
         section, _, name = key.partition(".")
         nested.setdefault(section, {})[name] = value

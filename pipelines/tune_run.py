@@ -9,9 +9,10 @@ import multiprocessing
 import os
 import signal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ def run_local(
     finally:
         if len(found) < len(points):
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
+            _end(set(multiprocessing.active_children()) - before)
         pool.shutdown(wait=True)
     return sorted(found, key=lambda one: one.number)
 
@@ -75,11 +75,12 @@ def run_dask(
     The frames are sent, without any secret; the workers need this product installed. Raises :class:`InputError`.
     """
     try:
-        import distributed
+        import distributed as untyped
     except ImportError:
         raise InputError(NO_DASK) from None
+    distributed: Any = untyped
     try:
-        client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(f"tune: no Dask scheduler answers at {address}: {_line(error)}") from None
     found: list[Outcome] = []
@@ -104,6 +105,13 @@ def run_dask(
             client.cancel(waiting, force=True)
         client.close()
     return sorted(found, key=lambda one: one.number)
+
+
+def _end(children: Collection[BaseProcess]) -> None:
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join()
 
 
 def _begin(folder: str) -> None:
