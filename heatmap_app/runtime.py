@@ -204,6 +204,11 @@ class Runtime:
             named = {key: alert.payload[key] for key in ("name", "slug")}
             self.events.publish("alert", {**told, **named, "why": alert.why})
 
+    def adopt(self, settings: Settings) -> None:
+        """Score with ``settings`` from the next scoring poll on. What they change beside gates and episodes needs a start."""
+        self.settings = settings
+        self.refresh.adopt(settings)
+
     def pace(self) -> float:
         """At how many virtual seconds a real second ages on the pages tick now; 0 while a driven world stands still."""
         leads = self.drive is not None and self.role is Role.LEADER

@@ -93,6 +93,11 @@ class Refresh:
         with self._lock:
             self._matcher = None
 
+    def adopt(self, settings: Settings) -> None:
+        """Decide with ``settings`` from the next poll on; one that runs is finished with those it began with."""
+        with self._lock:
+            self.settings = settings
+
     def ingest(self, results: Sequence[FetchResult]) -> dict[str, int]:
         """Match, weigh and store what the sources handed over; the new items per source. Raises :class:`StoreError`.
 

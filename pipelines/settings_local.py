@@ -6,11 +6,12 @@ import json
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InputError
+from pipelines.settings import CONFIG_DIR, CONFIG_FILES
 
 HEAD = "# This desk's own settings, over the shipped ones. Written by the page /tuning; the environment wins over it.\n"
 Table = dict[str, dict[str, Any]]
@@ -24,6 +25,14 @@ def read_local(path: Path) -> Table:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name}: cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def shipped(keys: Iterable[str]) -> dict[str, Any]:
+    """What the shipped files say of these dotted keys."""
+    found: Table = {}
+    for name in CONFIG_FILES:
+        found |= read_local(CONFIG_DIR / name)
+    return {key: found[key.partition(".")[0]][key.partition(".")[2]] for key in keys}
 
 
 def change_local(path: Path, changes: Mapping[str, Any]) -> None:

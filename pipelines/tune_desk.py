@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.backtest import Polls, Prepared, evaluate, prepare
+from pipelines.backtest import Prepared, Progress, evaluate, prepare
 from pipelines.backtest.keeping import alerts_frame
 from pipelines.backtest.prepared import basis_of
+from pipelines.backtest.preparing import Polls
 from pipelines.errors import InputError
 from pipelines.replay import Recording
 from pipelines.settings import CONFIG_DIR, Settings
@@ -113,7 +114,7 @@ def kept(job: Job) -> list[Kept] | None:
     return found
 
 
-def work(job: Job, told: Callable[[float, str], None]) -> None:
+def work(job: Job, told: Progress) -> None:
     """Prepare what is not prepared and run what was not run. Raises :class:`InputError`."""
     folder = prepared_folder(job)
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,25 +123,30 @@ def work(job: Job, told: Callable[[float, str], None]) -> None:
         return
     prepared = _prepared(job, folder, lambda part, what: told(0.4 * part, what))
     for place, settings in enumerate(missing):
-        first = 0.4 + 0.6 * place / len(missing)
-        result = evaluate(
-            prepared, settings, progress=lambda part, what, first=first: told(first + 0.6 * part / len(missing), what)
-        )
-        told_of = {
-            "from": result.start.isoformat(), "to": result.end.isoformat(), "alerts": len(result.alerts),
-            "alerts_per_day": result.alerts_per_day, "false": asdict(result.false_rate), "lead": asdict(result.lead),
-            "misses": result.misses.height,
-        }  # fmt: skip
-        target = run_folder(job, settings)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        partial.mkdir(parents=True)
-        alerts_frame(result).write_parquet(partial / "alerts.parquet")
-        (partial / "told.json").write_text(json.dumps(told_of), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        _run(job, prepared, settings, _within(told, 0.4 + 0.6 * place / len(missing), 0.6 / len(missing)))
 
 
-def _prepared(job: Job, folder: Path, told: Callable[[float, str], None]) -> Prepared:
+def _within(told: Progress, first: float, share: float) -> Progress:
+    return lambda part, what: told(first + share * part, what)
+
+
+def _run(job: Job, prepared: Prepared, settings: Settings, told: Progress) -> None:
+    result = evaluate(prepared, settings, progress=told)
+    figures = {
+        "from": result.start.isoformat(), "to": result.end.isoformat(), "alerts": len(result.alerts),
+        "alerts_per_day": result.alerts_per_day, "false": asdict(result.false_rate), "lead": asdict(result.lead),
+        "misses": result.misses.height,
+    }  # fmt: skip
+    target = run_folder(job, settings)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial.mkdir(parents=True)
+    alerts_frame(result).write_parquet(partial / "alerts.parquet")
+    (partial / "told.json").write_text(json.dumps(figures), encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def _prepared(job: Job, folder: Path, told: Progress) -> Prepared:
     if (folder / "prepared.json").exists():
         return Prepared.load(folder)
     for old in job.root.iterdir():

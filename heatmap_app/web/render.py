@@ -33,7 +33,8 @@ class Link:
 
 
 NAV = (
-    Link("/", "Heatmap"), Link("/wall", "Wall"), Link("/alerts", "Alerts"), Link("/kpis", "KPIs"), Link("/sources", "Sources"),
+    Link("/", "Heatmap"), Link("/wall", "Wall"), Link("/alerts", "Alerts"), Link("/kpis", "KPIs"),
+    Link("/tuning", "Tuning"), Link("/sources", "Sources"),
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pipelines.store.base import Part, write_audit
 
 
 class Doors(Part):
-    """Refused requests, sources let go, and replays somebody moved."""
+    """Refused requests, sources let go, replays somebody moved, and gates somebody changed."""
 
     def note_refused(self, actor: str, subject: str, detail: Mapping[str, Any]) -> None:
         """An audit row "refused". ``detail`` holds no body and no secret; the caller limits how many rows come."""
@@ -25,3 +25,8 @@ class Doors(Part):
         """An audit row: a person paused, stepped or moved a demo or a replay."""
         with self._db.writing() as connection:
             write_audit(connection, actor, "replay", mode, detail)
+
+    def note_gates(self, actor: str, detail: Mapping[str, Any]) -> None:
+        """An audit row: a person changed the gates. ``detail``: old and new by setting."""
+        with self._db.writing() as connection:
+            write_audit(connection, actor, "gates", "config/local.toml", detail)

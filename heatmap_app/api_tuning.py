@@ -1,0 +1,100 @@
+"""``/api/v1/tuning``: put the gates looked at on ``/tuning`` to use, or go back to the shipped ones. Editors only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from heatmap_app.runtime import Runtime
+from heatmap_app.users import User, require
+from heatmap_app.web.tuning import Choice, changes
+from heatmap_app.web.tuning_choice import KEYS, fixed_by_environment, with_values
+from pipelines import settings as files
+from pipelines.errors import StoreError
+from pipelines.settings import Settings
+from pipelines.settings_local import change_local, read_local, shipped
+from pipelines.store.lease import Role
+
+router = APIRouter(prefix="/api/v1", tags=["tuning"])
+Editor = Annotated[User, Depends(require("editor"))]
+Did = dict[str, Any]
+_WRITING = threading.Lock()
+NEXT_POLL = "They decide from the next scoring poll on; labels on open pages follow at the next start."
+NEXT_START = "This process does not score; the one that does takes them at its next start."
+
+
+class Apply(Choice):
+    """The numbers to use; what is left out stays. ``once`` names the click; a repeat changes nothing anyway."""
+
+    once: Annotated[str, Field(max_length=200)] = ""
+
+
+class Undo(Choice):
+    """Nothing but the click."""
+
+    once: Annotated[str, Field(max_length=200)] = ""
+
+
+@router.post("/tuning", summary="Use these gates")
+async def apply(request: Request, body: Apply, user: Editor) -> Did:
+    """Written to ``config/local.toml``, with an audit row (old and new)."""
+    runtime: Runtime = request.app.state.runtime
+    return await asyncio.to_thread(_apply, runtime, body, user)
+
+
+@router.post("/tuning/undo", summary="Back to the shipped gates")
+async def undo(request: Request, body: Undo, user: Editor) -> Did:
+    """Takes the seven numbers out of ``config/local.toml``."""
+    runtime: Runtime = request.app.state.runtime
+    return await asyncio.to_thread(_undo, runtime, user)
+
+
+def _apply(runtime: Runtime, body: Apply, user: User) -> Did:
+    with _WRITING:
+        wanted = body.over(runtime.settings)
+        changed = changes(runtime.settings, wanted)
+        if not changed:
+            return {"line": "These gates are in use already.", "repeated": True, "undo": None}
+        _write(runtime, user, {key: new for key, (_, new) in changed.items()}, wanted)
+    return {"line": f"Written: {_words(changed)}. {_when(runtime)}", "repeated": False, "undo": None}
+
+
+def _undo(runtime: Runtime, user: User) -> Did:
+    with _WRITING:
+        local = read_local(files.LOCAL_FILE)
+        mine = {key: None for key in KEYS if key.split(".")[1] in local.get(key.split(".")[0], {})}
+        if not mine:
+            return {"line": "The shipped gates are in use.", "repeated": True, "undo": None}
+        fixed = fixed_by_environment()
+        wanted = with_values(runtime.settings, {key: value for key, value in shipped(KEYS).items() if key not in fixed})
+        changed = changes(runtime.settings, wanted)
+        _write(runtime, user, mine, wanted)
+    told = f": {_words(changed)}" if changed else ""
+    return {"line": f"Back to the shipped gates{told}. {_when(runtime)}", "repeated": False, "undo": None}
+
+
+def _write(runtime: Runtime, user: User, keys: Mapping[str, Any], wanted: Settings) -> None:
+    """File, audit row, then the running process; without its audit row nothing is changed."""
+    before = {key: read_local(files.LOCAL_FILE).get(key.split(".")[0], {}).get(key.split(".")[1]) for key in keys}
+    detail = {key: {"old": old, "new": new} for key, (old, new) in changes(runtime.settings, wanted).items()}
+    change_local(files.LOCAL_FILE, keys)
+    try:
+        runtime.store.note_gates(user.id, detail)
+    except StoreError as error:
+        change_local(files.LOCAL_FILE, before)
+        raise HTTPException(503, f"Nothing was changed, because it cannot be noted in the audit log: {error}") from None
+    runtime.adopt(wanted)
+
+
+def _when(runtime: Runtime) -> str:
+    return NEXT_POLL if runtime.role is Role.LEADER else NEXT_START
+
+
+def _words(changed: Mapping[str, tuple[float, float]]) -> str:
+    return ", ".join(f"{key} {old:g} → {new:g}" for key, (old, new) in changed.items())
