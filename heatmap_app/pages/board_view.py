@@ -214,7 +214,7 @@ def _hidden_words(hidden: int, state: ViewState) -> str:
     names = "1 name is" if hidden == 1 else f"{hidden} names are"
     if state.platforms and not (state.velocity or state.spread):
         return f"{names} hidden: not seen on {' or '.join(platform(name) for name in state.platforms)}, or of another domain."
-    return f"{names} hidden by the filters."
+    return f"{names} hidden."
 
 
 def _show_all(state: ViewState) -> Html | None:

@@ -22,6 +22,8 @@ from pipelines.read.board import LATE_SCORES
 from pipelines.settings import Settings
 from pipelines.view import HeatItem, HeatView, HistoryPoint, SourceHealth, TradesStatus
 
+NEARLY = 2
+"""Hours a baseline may lack without a word: the present one has just begun."""
 STEADY = 0.15
 """A velocity that moved by less sigma than this in an hour has no direction."""
 
@@ -322,7 +324,7 @@ def notes(
     if view.delivery_problem:
         found.append(Note("Alerts do not reach Slack.", "bad"))
     found += [Note(note, "warn") for note in query.notes]
-    if view.items and view.as_of and view.baseline_hours < FULL_BASELINE_HOURS:
+    if view.items and view.as_of and view.baseline_hours < FULL_BASELINE_HOURS - NEARLY:
         full = times.local(view.as_of + timedelta(hours=FULL_BASELINE_HOURS - view.baseline_hours))
         watched = f"{view.baseline_hours} of {FULL_BASELINE_HOURS} h"
         found.append(Note(f"Warming up, {watched} watched: rough until {full:%a %H:%M}.", "warn"))

@@ -76,7 +76,7 @@ def test_trades_in_words(trades: TradesStatus, words: str) -> None:
 def test_nothing_passes_says_how_many_are_hidden() -> None:
     state = ViewState(velocity=True, spread=True)
     shown = text(board_view.rows(replace(BOARD, items=(), hidden=17), state, Times()))
-    assert shown == "Nothing passes both gates right now. 17 names are hidden by the filters. Show all"
+    assert shown == "Nothing passes both gates right now. 17 names are hidden. Show all"
 
 
 def test_no_baseline_says_until_when() -> None:
