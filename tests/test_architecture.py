@@ -21,7 +21,7 @@ FOUNDATION = {
     "settings_kpis",
     "settings_methods",
 }
-JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate"}
+JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate", "tune"}
 
 
 def modules(folder: str) -> list[Path]:
