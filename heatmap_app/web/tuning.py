@@ -20,7 +20,7 @@ from heatmap_app.runtime import RECORDINGS, Runtime
 from heatmap_app.tuning_job import TuningJobs
 from heatmap_app.web.common import runtime_of, shown, times_of
 from heatmap_app.web.tuning_choice import KNOBS, fixed_by_environment, values_of, with_values
-from heatmap_app.worlds import DEMO_KEY, DEMO_SEED
+from heatmap_app.worlds import DEMO_KEY, DEMO_SEED, demo_start
 from pipelines import settings as files
 from pipelines.errors import InputError
 from pipelines.replay import Recording
@@ -117,7 +117,8 @@ def source_of(runtime: Runtime) -> Source | Waiting:
         told = runtime.store.source_state.get(DEMO_KEY)
         if not told:
             return Waiting("The demo has just begun.", "Load the page again in a moment.")
-        source = Source(datetime.fromisoformat(told["epoch"]), runtime.world.clock.now(), seed=DEMO_SEED)
+        epoch = datetime.fromisoformat(told["epoch"])
+        source = Source(epoch, demo_start(epoch), seed=DEMO_SEED)  # a day of the demo is minutes: its first week stands
     else:
         folder = runtime.settings.var_path / RECORDINGS
         try:

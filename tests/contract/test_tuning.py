@@ -1,0 +1,220 @@
+"""The page ``/tuning`` and its writes: what is compared, who may apply, what is written, noted, and used from then on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from fastapi import FastAPI, Request
+from sqlalchemy import text
+
+from heatmap_app import api_tuning, problems
+from heatmap_app.tuning_job import TuningJobs
+from heatmap_app.users import User
+from heatmap_app.web import tuning
+from pipelines import settings as files
+from pipelines.backtest.keeping import ALERTS
+from pipelines.clock import ManualClock
+from pipelines.model import FetchResult, Outcome
+from pipelines.record import Recorder
+from pipelines.settings import Settings, load_settings
+from pipelines.settings_local import read_local
+from pipelines.store import Store
+from pipelines.store.lease import Role
+from pipelines.tune_desk import Job, compare
+from tests.contract.test_actions import posted
+from tests.unit.backtest_kit import HOUR, START, recording
+from tests.upstreams.server import serving
+
+USERS = {"ana": User("u:ana", "Ana", "editor"), "vi": User("u:vi", "Vi", "viewer")}
+T = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "local.toml"
+    monkeypatch.setattr(files, "LOCAL_FILE", path)
+    return path
+
+
+class Desk:
+    """A process over ``store`` with a recording of ``hours`` hours."""
+
+    def __init__(self, store: Store, var: Path, mode: str = "live", role: Role = Role.LEADER) -> None:
+        self.adopted: list[Settings] = []
+        settings = load_settings(mode=mode, var_dir=var, poll={"score_seconds": 3600})
+        self.runtime = SimpleNamespace(
+            settings=settings, store=store, mode=mode, role=role, adopt=self._adopt,
+            world=SimpleNamespace(clock=ManualClock(T)),
+        )  # fmt: skip
+        self.app = FastAPI()
+        problems.install(self.app)
+        self.app.include_router(api_tuning.router)
+        self.app.include_router(tuning.router)
+        self.app.state.runtime = self.runtime
+
+        @self.app.middleware("http")
+        async def signed_in(request: Request, call_next: Any) -> Any:
+            request.scope.setdefault("state", {})["user"] = USERS[request.headers.get("x-user", "ana")]
+            return await call_next(request)
+
+    def _adopt(self, settings: Settings) -> None:
+        self.adopted.append(settings)
+        self.runtime.settings = settings
+
+
+@pytest.fixture
+def desk(embedded_store: Store, local: Path, tmp_path: Path) -> Desk:
+    return Desk(embedded_store, tmp_path)
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[httpx.Client]:
+    with serving(desk.app) as server, httpx.Client(base_url=server.url, timeout=30) as made:
+        yield made
+
+
+def record(var: Path, hours: int) -> None:
+    """The small recording of the backtest's tests as a desk's own."""
+    polls = recording(hours)
+    recorder = Recorder(var / "recordings", 90)
+    for source in polls.sources:
+        for at in (START + hour * HOUR for hour in range(hours)):
+            rows = polls.items(source, at - timedelta(seconds=1), at)
+            recorder.append([FetchResult(source=source, at=at, outcome=Outcome.OK, items=rows)])
+
+
+def test_a_viewer_looks_and_an_editor_applies(desk: Desk, client: httpx.Client, local: Path) -> None:
+    wanted = {"min_velocity": 3.0, "min_spread": "3", "boost": 1.3, "once": "a"}
+    refused = client.post("/api/v1/tuning", json=wanted, headers={"x-user": "vi"})
+    assert (refused.status_code, local.exists(), desk.adopted) == (403, False, [])
+    done = client.post("/api/v1/tuning", json=wanted)
+    assert done.json() == {
+        "line": f"Written: gates.min_velocity 2.5 → 3, gates.min_spread 2 → 3. {api_tuning.NEXT_POLL}",
+        "repeated": False, "undo": None,
+    }  # fmt: skip
+    assert read_local(local) == {"gates": {"min_velocity": 3.0, "min_spread": 3}}
+    assert (desk.adopted[-1].gates.min_velocity, load_settings().gates.min_velocity) == (3.0, 3.0)
+    assert audit(desk)[-1] == (
+        "u:ana", "gates", {"gates.min_velocity": {"old": 2.5, "new": 3.0}, "gates.min_spread": {"old": 2, "new": 3}}
+    )  # fmt: skip
+    assert client.post("/api/v1/tuning", json=wanted).json()["repeated"] is True
+    undone = client.post("/api/v1/tuning/undo", json={"once": "b"}).json()
+    assert undone["line"].startswith("Back to the shipped gates: gates.min_velocity 3 → 2.5, gates.min_spread 3 → 2.")
+    assert (local.exists(), desk.adopted[-1].gates, len(audit(desk))) == (False, load_settings().gates, 2)
+
+
+@pytest.mark.parametrize("wrong", [{"min_velocity": 9}, {"min_spread": 0}, {"score_seconds": 5}, {"boost": "much"}])
+def test_a_wrong_gate_is_refused(client: httpx.Client, local: Path, wrong: dict[str, Any]) -> None:
+    assert client.post("/api/v1/tuning", json=wrong).status_code in (400, 422)
+    assert client.get("/tuning", params=wrong).status_code in (400, 422)
+    assert not local.exists()
+
+
+def test_a_process_that_does_not_score_says_so(desk: Desk, client: httpx.Client) -> None:
+    desk.runtime.role = Role.FOLLOWER
+    assert api_tuning.NEXT_START in client.post("/api/v1/tuning", json={"consecutive": 3}).json()["line"]
+
+
+def test_the_environment_wins_and_the_page_says_so(
+    desk: Desk, client: httpx.Client, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEATMAP_GATES__MIN_VELOCITY", "2.2")
+    assert "set by HEATMAP_GATES__MIN_VELOCITY" in client.get("/tuning").text
+    client.post("/api/v1/tuning", json={"min_velocity": 3.0, "min_spread": 3})
+    assert read_local(local) == {"gates": {"min_spread": 3}}
+    assert load_settings().gates.min_velocity == 2.2
+
+
+def test_without_an_audit_row_nothing_is_changed(
+    desk: Desk, client: httpx.Client, local: Path, embedded_store: Store
+) -> None:
+    with embedded_store._db.writing() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    try:
+        assert client.post("/api/v1/tuning", json={"min_spread": 3}).status_code == 503
+        assert (local.exists(), desk.adopted) == (False, [])
+    finally:
+        with embedded_store._db.writing() as connection:
+            connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+
+
+def test_nothing_recorded_says_what_is_missing(client: httpx.Client) -> None:
+    page = client.get("/tuning").text
+    assert "Nothing is recorded yet." in page
+    assert "needs 60 h of them" in page
+
+
+def test_too_little_recorded_says_how_long_to_wait(client: httpx.Client, tmp_path: Path) -> None:
+    record(tmp_path, 5)
+    page = client.get("/tuning").text
+    assert "4 h are recorded so far." in page
+    assert f"{START + 60 * HOUR:%Y-%m-%d %H:%M} UTC" in page
+
+
+def test_the_recorded_days_are_looked_back_on(desk: Desk, client: httpx.Client, tmp_path: Path) -> None:
+    """With other gates: computed apart, shown when it is there, and not computed twice."""
+    record(tmp_path, 196)
+    first = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
+    assert "Looking back" in first
+    deadline = time.monotonic() + 60
+    while "data-busy" in (page := client.get("/tuning", params={"min_spread": 3}).text):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert "These gates against those in use" in page
+    assert page.index("Added") < page.index("Gone") < page.index("Odalys Brightwater") < page.index("Kept")
+    assert "Apply these gates" in page
+    viewed = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
+    assert ("An editor can apply them." in viewed, "Apply these gates" in viewed) == (True, False)
+
+
+def test_what_takes_too_long_is_ended(tmp_path: Path, desk: Desk) -> None:
+    record(tmp_path, 100)
+    source = tuning.source_of(desk.runtime)  # type: ignore[arg-type]  # only what it reads is there
+    assert not isinstance(source, tuning.Waiting)
+    jobs, job = TuningJobs(deadline_s=0.01), Job(tmp_path / "t", source, (desk.runtime.settings,))
+    assert jobs.start(job)
+    assert not jobs.start(job)
+    deadline = time.monotonic() + 20
+    while jobs.standing.running and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "was stopped" in jobs.standing.problem
+
+
+def test_alerts_are_paired_by_name_and_time() -> None:
+    def alerts(*rows: tuple[str, float]) -> pl.DataFrame:
+        made = [{"slug": slug, "entity": slug, "at": T + hours * HOUR} for slug, hours in rows]
+        return pl.DataFrame(made, schema_overrides={"at": ALERTS["at"]})
+
+    found = compare(alerts(("a", 0), ("a", 30), ("b", 0)), alerts(("a", 2), ("a", 29), ("c", 0)), 24 * HOUR)
+    assert [row["slug"] for row in found.added] == ["c"]
+    assert [row["slug"] for row in found.gone] == ["b"]
+    assert [(new["at"] - old["at"]) / HOUR for old, new in found.kept] == [2, -1]
+
+
+def test_votes_are_those_of_the_real_alert_within_the_hour(embedded_store: Store) -> None:
+    now = datetime.now(UTC)
+    number = posted(embedded_store)
+    with embedded_store._db.writing() as connection:
+        at = connection.scalar(text("SELECT at FROM alert WHERE id = :id"), {"id": number})
+        connection.execute(
+            text("INSERT INTO vote (alert_id, voter, name, useful, at) VALUES (:id, 'u:ana', 'Ana', true, :now)"),
+            {"id": number, "now": now},
+        )
+    real = embedded_store.outcome_rows().to_dicts()
+    near = {"slug": real[0]["slug"], "at": at + timedelta(minutes=59)}
+    far = {"slug": real[0]["slug"], "at": at + timedelta(minutes=61)}
+    assert [(found := tuning.votes_of(one, real)) and found["useful"] for one in (near, far)] == [1, None]
+
+
+def audit(desk: Desk) -> list[tuple[str, str, dict[str, Any]]]:
+    with desk.runtime.store._db.reading() as connection:
+        rows = connection.execute(text("SELECT actor, action, detail FROM audit WHERE action = 'gates' ORDER BY id"))
+        return [tuple(row) for row in rows]
