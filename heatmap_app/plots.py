@@ -16,7 +16,7 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 import polars as pl
-from bokeh.models import HoverTool
+from bokeh.models import CDSView, GroupFilter, HoverTool, Rect
 from bokeh.palettes import Inferno256
 
 from heatmap_app.columns import HOURLY_UP_TO, Column, columns
@@ -256,10 +256,24 @@ class LiveHeatMap:
         for name in ("cds", "x_range", "color_mapper"):
             plot.handles[name].name = f"heatmap-{name}"  # how the page's script finds them
         plot.handles["cds"].data = {key: list(value) for key, value in self._columns.items()}
-        glyph.update(hatch_pattern="hatch", hatch_scale=9, hatch_weight=1)
         renderer = plot.handles["glyph_renderer"]
-        renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = None
+        gaps = self._hatching(figure, glyph, plot.handles["cds"])
+        for each in (renderer, gaps):
+            each.selection_glyph = each.nonselection_glyph = each.muted_glyph = None
+        for hover in figure.select(HoverTool):
+            hover.renderers = [renderer]
+        self._handles["gaps"] = gaps.glyph
         self._patch()
+
+    @staticmethod
+    def _hatching(figure: Any, glyph: Any, source: Any) -> Any:
+        """The hatched cells once more, over the others: Bokeh makes a canvas for every cell of a glyph whose pattern is
+        told cell by cell, blank ones too, and none for one pattern told for all."""
+        over = Rect(
+            x=glyph.x, y=glyph.y, width=glyph.width, height=glyph.height, dilate=glyph.dilate, fill_color=None,
+            hatch_pattern="/", hatch_scale=9, hatch_weight=1,
+        )  # fmt: skip
+        return figure.add_glyph(source, over, view=CDSView(filter=GroupFilter(column_name="hatch", group="/")))
 
     def _patch(self) -> None:
         scale, (hours, rows) = SCALES[self._colour], self._factors
@@ -271,7 +285,8 @@ class LiveHeatMap:
             mapper.update(palette=list(colours), low=scale.low, high=scale.high)
         mapper.nan_color = inks.gap
         wide = 2 if len(hours) <= WIDE_COLUMNS else 1
-        self._handles["glyph"].update(line_color=inks.surface, hatch_color=inks.hatch, line_width=wide)
+        self._handles["glyph"].update(line_color=inks.surface, line_width=wide)
+        self._handles["gaps"].update(line_color=inks.surface, hatch_color=inks.hatch, line_width=wide)
 
     def _tapped(self, x: Any = None, y: Any = None) -> None:
         hours, rows = self._factors

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from bokeh.models import Plot
+from bokeh.models import HoverTool, Plot
 
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.words import Times
@@ -70,7 +70,13 @@ def test_the_figure_holds_the_view_in_rank_order(colour: Colour) -> None:
     assert handles["glyph"].x == "hour"
     assert handles["glyph"].y == "row"
     assert handles["glyph"].fill_color["field"] == "zvalues"
-    assert handles["glyph"].hatch_pattern == "hatch"
+    assert handles["glyph"].hatch_pattern is None
+    # told cell by cell, Bokeh would make a canvas for every cell at every paint: a second of work in the browser
+    assert handles["gaps"].hatch_pattern == "/"
+    over = next(one for one in handles["plot"].renderers if one.glyph is handles["gaps"])
+    assert (over.view.filter.column_name, over.view.filter.group) == ("hatch", "/")
+    assert over.data_source is handles["cds"]
+    assert all(over not in hover.renderers for hover in handles["plot"].select(HoverTool))
 
 
 def test_a_new_view_changes_the_same_models() -> None:
