@@ -22,6 +22,7 @@ from heatmap_app.web.common import runtime_of, shown, times_of
 from heatmap_app.web.tuning_choice import KNOBS, fixed_by_environment, values_of, with_values
 from heatmap_app.worlds import DEMO_KEY, DEMO_SEED, demo_start
 from pipelines import settings as files
+from pipelines.calibrate import NEEDED, calibrate, outcome, reliability
 from pipelines.errors import InputError
 from pipelines.replay import Recording
 from pipelines.settings import Settings
@@ -84,7 +85,7 @@ def _values(request: Request, runtime: Runtime, jobs: TuningJobs, choice: Choice
     values: dict[str, Any] = {
         "knobs": KNOBS, "now": values_of(present), "asked": values_of(wanted), "fixed": fixed_by_environment(),
         "changed": changes(present, wanted), "times": times_of(request), "days": DAYS, "waiting": None, "busy": None,
-        "look": None, "problem": "", "at_now": runtime.world.clock.now(), "local": _local(),
+        "look": None, "problem": "", "trust": trust(runtime), "at_now": runtime.world.clock.now(), "local": _local(),
     }  # fmt: skip
     if isinstance(found, Waiting):
         return {**values, "waiting": found}
@@ -105,6 +106,17 @@ def _same(before: Job | None, job: Job) -> Job | None:
     if before is None or before.settings != job.settings or before.source.end.date() != job.source.end.date():
         return None
     return before
+
+
+def trust(runtime: Runtime) -> dict[str, Any]:
+    """Confidence against what came of the alerts: one row a range, with the calibrated share where there is one."""
+    judged = [
+        one for row in runtime.store.judged_alerts()
+        if (one := outcome(row["confidence"], row["useful"], row["not_useful"], row["result"], fault=row["fault"]))
+    ]  # fmt: skip
+    made = calibrate(judged)
+    rows = [{"bin": one, "calibrated": made(one.mean) if made.used else None} for one in reliability(judged)]
+    return {"n": made.n, "needed": NEEDED, "used": made.used, "rows": rows}
 
 
 def source_of(runtime: Runtime) -> Source | Waiting:

@@ -30,6 +30,10 @@ UNCHECKED = f"""SELECT a.id AS alert, a.entity_id, a.at FROM alert a WHERE {TOLD
     AND NOT EXISTS (SELECT FROM backcheck b WHERE b.alert_id = a.id) ORDER BY a.at, a.id LIMIT :limit"""  # noqa: S608  # our own expression
 HELD = """SELECT s.entity_id, p.at, s.velocity_z, s.spread_count FROM score s JOIN score_poll p ON p.id = s.poll_id
     WHERE p.counted AND p.at > :since AND p.at <= :until AND s.entity_id = ANY(:ids)"""
+JUDGED = f"""SELECT a.confidence, a.state = 'source_fault' AS fault, b.result,
+        (SELECT count(*) FILTER (WHERE v.useful) FROM vote v WHERE v.alert_id = a.id) AS useful,
+        (SELECT count(*) FILTER (WHERE NOT v.useful) FROM vote v WHERE v.alert_id = a.id) AS not_useful
+    FROM alert a LEFT JOIN backcheck b ON b.alert_id = a.id WHERE {TOLD} ORDER BY a.at, a.id"""  # noqa: S608  # our own expression
 OUTCOME_COLUMNS = {
     "alert": pl.Int64(), "entity": pl.Int64(), "at": UTC_TIME, "fault": pl.Boolean(), "slug": pl.String(),
     "name": pl.String(), "result": pl.String(), "polls": pl.Int32(), "held": pl.Int32(), "useful": pl.Int32(),
@@ -54,6 +58,11 @@ class Outcomes(Part):
             _name(connection, rows)
         shown = [{name: row[name] for name in OUTCOME_COLUMNS} for row in rows]
         return pl.DataFrame(shown, schema=OUTCOME_COLUMNS)
+
+    def judged_alerts(self) -> list[dict[str, Any]]:
+        """Every alert's confidence, source fault, back-check (None before it) and votes, oldest first."""
+        with self._db.reading() as connection:
+            return [dict(row) for row in connection.execute(text(JUDGED)).mappings()]
 
     def trade_publications(self, ids: Sequence[int], since: datetime, until: datetime) -> pl.DataFrame:
         """entity, published_at: trade items about these entities by the publisher's own time, both ends included.

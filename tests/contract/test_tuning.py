@@ -28,7 +28,7 @@ from pipelines.settings import Settings, load_settings
 from pipelines.settings_local import read_local
 from pipelines.store import Store
 from pipelines.store.lease import Role
-from pipelines.tune_desk import Job, compare
+from pipelines.tune_desk import Job, compare, votes_of
 from tests.contract.test_actions import posted
 from tests.unit.backtest_kit import HOUR, START, recording
 from tests.upstreams.server import serving
@@ -211,10 +211,25 @@ def test_votes_are_those_of_the_real_alert_within_the_hour(embedded_store: Store
     real = embedded_store.outcome_rows().to_dicts()
     near = {"slug": real[0]["slug"], "at": at + timedelta(minutes=59)}
     far = {"slug": real[0]["slug"], "at": at + timedelta(minutes=61)}
-    assert [(found := tuning.votes_of(one, real)) and found["useful"] for one in (near, far)] == [1, None]
+    assert [(found := votes_of(one, real)) and found["useful"] for one in (near, far)] == [1, None]
 
 
 def audit(desk: Desk) -> list[tuple[str, str, dict[str, Any]]]:
     with desk.runtime.store._db.reading() as connection:
         rows = connection.execute(text("SELECT actor, action, detail FROM audit WHERE action = 'gates' ORDER BY id"))
         return [tuple(row) for row in rows]
+
+
+def test_confidence_is_held_against_what_came_of_it(embedded_store: Store, client: httpx.Client) -> None:
+    assert "No alert with a vote or a back-check yet." in client.get("/tuning").text
+    posted(embedded_store)
+    with embedded_store._db.writing() as connection:
+        connection.execute(text("UPDATE alert SET confidence = 0.55"))
+        connection.execute(
+            text("""INSERT INTO vote (alert_id, voter, name, useful, at)
+                SELECT id, 'u:ana', 'Ana', true, now() FROM alert""")
+        )
+    page = client.get("/tuning").text
+    assert "1 of the 200 outcomes a calibration needs" in page
+    assert "0.5 to 0.6" in page
+    assert "1 of 1" in page
