@@ -138,8 +138,8 @@ class Soak:
         return found["JSHeapUsedSize"] / 2**20, int(found["Nodes"]), int(found["JSEventListeners"])
 
 
-def soak(updates: int, every: int) -> list[Sample]:
-    """Run; prints each sample as it is taken."""
+def soak(updates: int, every: int, minutes: float) -> list[Sample]:
+    """Run for so many updates or minutes, whichever is over first; prints each sample as it is taken."""
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.peers.ours"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -156,7 +156,10 @@ def soak(updates: int, every: int) -> list[Sample]:
             wall.locator(".rows .row").first.wait_for(timeout=60_000)
             run = Soak(server, desk, wall)
             samples = [run.sample(0)]
+            end = time.monotonic() + 60 * minutes
             for step in range(1, updates + 1):
+                if time.monotonic() > end:
+                    break
                 run.update(step)
                 if step % every == 0:
                     samples.append(run.sample(step))
@@ -173,10 +176,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=20_000)
     parser.add_argument("--every", type=int, default=500, help="updates between two samples")
+    parser.add_argument("--minutes", type=float, default=120.0, help="end after this long, however far it came")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    samples = soak(options.updates, options.every)
+    samples = soak(options.updates, options.every, options.minutes)
     print(table(samples))
+    if samples[-1].updates < options.updates:
+        print(f"\nEnded early, after {samples[-1].updates:,} of {options.updates:,} updates.")
     lines = [verdict(samples, measure) for measure in MEASURES]
     print("\n" + "\n".join(lines))
     if options.json:
