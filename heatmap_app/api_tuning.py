@@ -13,20 +13,17 @@ from starlette.exceptions import HTTPException
 
 from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require
-from heatmap_app.web.tuning import Choice, changes
+from heatmap_app.web.tuning import Choice, changes, counts_from
 from heatmap_app.web.tuning_choice import KEYS, fixed_by_environment, with_values
 from pipelines import settings as files
 from pipelines.errors import StoreError
 from pipelines.settings import Settings
 from pipelines.settings_local import change_local, read_local, shipped
-from pipelines.store.lease import Role
 
 router = APIRouter(prefix="/api/v1", tags=["tuning"])
 Editor = Annotated[User, Depends(require("editor"))]
 Did = dict[str, Any]
 _WRITING = threading.Lock()
-NEXT_POLL = "They decide from the next scoring poll on; labels on open pages follow at the next start."
-NEXT_START = "This process does not score; the one that does takes them at its next start."
 
 
 class Apply(Choice):
@@ -62,7 +59,7 @@ def _apply(runtime: Runtime, body: Apply, user: User) -> Did:
         if not changed:
             return {"line": "These gates are in use already.", "repeated": True, "undo": None}
         _write(runtime, user, {key: new for key, (_, new) in changed.items()}, wanted)
-    return {"line": f"Written: {_words(changed)}. {_when(runtime)}", "repeated": False, "undo": None}
+    return {"line": f"Written: {_words(changed)}. {counts_from(runtime)}", "repeated": False, "undo": None}
 
 
 def _undo(runtime: Runtime, user: User) -> Did:
@@ -76,7 +73,7 @@ def _undo(runtime: Runtime, user: User) -> Did:
         changed = changes(runtime.settings, wanted)
         _write(runtime, user, mine, wanted)
     told = f": {_words(changed)}" if changed else ""
-    return {"line": f"Back to the shipped gates{told}. {_when(runtime)}", "repeated": False, "undo": None}
+    return {"line": f"Back to the shipped gates{told}. {counts_from(runtime)}", "repeated": False, "undo": None}
 
 
 def _write(runtime: Runtime, user: User, keys: Mapping[str, Any], wanted: Settings) -> None:
@@ -90,10 +87,6 @@ def _write(runtime: Runtime, user: User, keys: Mapping[str, Any], wanted: Settin
         change_local(files.LOCAL_FILE, before)
         raise HTTPException(503, f"Nothing was changed, because it cannot be noted in the audit log: {error}") from None
     runtime.adopt(wanted)
-
-
-def _when(runtime: Runtime) -> str:
-    return NEXT_POLL if runtime.role is Role.LEADER else NEXT_START
 
 
 def _words(changed: Mapping[str, tuple[float, float]]) -> str:

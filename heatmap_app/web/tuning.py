@@ -27,10 +27,13 @@ from pipelines.errors import InputError
 from pipelines.replay import Recording
 from pipelines.settings import Settings
 from pipelines.settings_local import read_local
+from pipelines.store.lease import Role
 from pipelines.tune_desk import DAYS, Compared, Job, Kept, Source, compare, counted_from, kept, needs, votes_of
 
 router = APIRouter()
 FOLDER = "tuning"
+NEXT_POLL = "They decide from the next scoring poll on; labels on open pages follow at the next start."
+NEXT_START = "This process does not score; the one that does takes them at its next start."
 MOST_ROWS = 200
 
 
@@ -85,7 +88,8 @@ def _values(request: Request, runtime: Runtime, jobs: TuningJobs, choice: Choice
     values: dict[str, Any] = {
         "knobs": KNOBS, "now": values_of(present), "asked": values_of(wanted), "fixed": fixed_by_environment(),
         "changed": changes(present, wanted), "times": times_of(request), "days": DAYS, "waiting": None, "busy": None,
-        "look": None, "problem": "", "trust": trust(runtime), "at_now": runtime.world.clock.now(), "local": _local(),
+        "look": None, "problem": "", "trust": trust(runtime), "counts_from": counts_from(runtime),
+        "at_now": runtime.world.clock.now(), "local": _local(),
     }  # fmt: skip
     if isinstance(found, Waiting):
         return {**values, "waiting": found}
@@ -106,6 +110,11 @@ def _same(before: Job | None, job: Job) -> Job | None:
     if before is None or before.settings != job.settings or before.source.end.date() != job.source.end.date():
         return None
     return before
+
+
+def counts_from(runtime: Runtime) -> str:
+    """From when on gates that are applied in this process count."""
+    return NEXT_POLL if runtime.role is Role.LEADER else NEXT_START
 
 
 def trust(runtime: Runtime) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_viewer_looks_and_an_editor_applies(desk: Desk, client: httpx.Client, 
     assert (refused.status_code, local.exists(), desk.adopted) == (403, False, [])
     done = client.post("/api/v1/tuning", json=wanted)
     assert done.json() == {
-        "line": f"Written: gates.min_velocity 2.5 → 3, gates.min_spread 2 → 3. {api_tuning.NEXT_POLL}",
+        "line": f"Written: gates.min_velocity 2.5 → 3, gates.min_spread 2 → 3. {tuning.NEXT_POLL}",
         "repeated": False, "undo": None,
     }  # fmt: skip
     assert read_local(local) == {"gates": {"min_velocity": 3.0, "min_spread": 3}}
@@ -120,7 +120,7 @@ def test_a_wrong_gate_is_refused(client: httpx.Client, local: Path, wrong: dict[
 
 def test_a_process_that_does_not_score_says_so(desk: Desk, client: httpx.Client) -> None:
     desk.runtime.role = Role.FOLLOWER
-    assert api_tuning.NEXT_START in client.post("/api/v1/tuning", json={"consecutive": 3}).json()["line"]
+    assert tuning.NEXT_START in client.post("/api/v1/tuning", json={"consecutive": 3}).json()["line"]
 
 
 def test_the_environment_wins_and_the_page_says_so(
