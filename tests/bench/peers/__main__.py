@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -98,6 +99,7 @@ class Served:
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.address, self.published = address, list[float]()
+        self.port = int(address.rsplit(":", 1)[1])
         self._process, self._tree = process, psutil.Process(process.pid)
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -149,18 +151,21 @@ def _answers(address: str, seconds: float = 60.0) -> None:
     raise SystemExit(f"{address} does not answer")
 
 
-def _counted(page: Page) -> list[int]:
-    """What the page receives from now on, in bytes: bodies as they travel, messages of sockets as unpacked."""
-    found = [0]
-    tools = page.context.new_cdp_session(page)
-    tools.send("Network.enable")
-
-    def add(size: float) -> None:
-        found[0] += int(size)
-
-    tools.on("Network.loadingFinished", lambda event: add(event["encodedDataLength"]))
-    tools.on("Network.webSocketFrameReceived", lambda event: add(len(event["response"]["payloadData"])))
+def sent(port: int) -> dict[str, int]:
+    """Bytes each open connection of a server's port has sent so far, as they went over the wire; by the other end."""
+    said = subprocess.run(["ss", "-tinH", "sport", "=", f":{port}"], capture_output=True, text=True, check=True).stdout
+    found, peer = {}, ""
+    for line in said.splitlines():
+        if not line.startswith((" ", "\t")):
+            peer = line.split()[4]
+        elif (size := re.search(r"bytes_sent:(\d+)", line)) is not None:
+            found[peer] = int(size[1])
     return found
+
+
+def grown(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """Bytes sent between two looks; what a connection sent that came and went between them is not seen."""
+    return sum(size - before.get(peer, 0) for peer, size in after.items())
 
 
 def opened(browser: Browser, product: Product, address: str, page: Page | None = None) -> tuple[Page, float]:
@@ -199,11 +204,10 @@ def measure(browser: Browser, product: Product, viewers: int, seconds: float, bi
             row.memory_mib_per_viewer = (server.memory() - alone) / (viewers - 1)
         for one in pages:
             one.evaluate(WATCH, product.kind)
-        sizes = [_counted(one) for one in pages]
         page.wait_for_timeout(2000)
-        before, cpu, received = len(server.published), server.cpu(), sum(size[0] for size in sizes)
+        before, cpu, sizes = len(server.published), server.cpu(), sent(server.port)
         page.wait_for_timeout(seconds * 1000)
-        spent, received = server.cpu() - cpu, sum(size[0] for size in sizes) - received
+        spent, received = server.cpu() - cpu, grown(sizes, sent(server.port))
         told = server.published[before:]
         row.updates, row.load = len(told), os.getloadavg()[0]
         if told:
