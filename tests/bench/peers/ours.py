@@ -59,7 +59,6 @@ class MovingServer(SampleServer):
     def _feed(self) -> None:
         state, settings = self.app.state, load_settings(mode="demo")
         state.reader = self.reader
-        # the page counts its ages from the board's clock; a speed of 1 keeps its own clock ticking like the product's
         state.wall = WallFeed(self.board, self.clock, settings, self.reader.mode, lambda _view, _now: Told())
 
     def move(self) -> None:
