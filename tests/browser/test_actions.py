@@ -132,7 +132,7 @@ def test_escape_closes_the_form_and_not_the_panel(page: Page, acting: SampleServ
     page.keyboard.press("Enter")
     expect(page.get_by_label("Slug")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.locator("dialog")).to_be_hidden()
+    expect(page.locator("#act")).to_be_hidden()
     expect(opener).to_be_focused()
     expect(page.locator(".acting")).to_be_visible()
 
@@ -140,7 +140,7 @@ def test_escape_closes_the_form_and_not_the_panel(page: Page, acting: SampleServ
 def test_a_card_is_filled_in_and_a_mistake_is_said_in_the_form(page: Page, acting: SampleServer) -> None:
     opened(page, acting)
     page.get_by_role("button", name="Create rundown card").click()
-    dialog = page.locator("dialog")
+    dialog = page.locator("#act")
     expect(dialog.get_by_label("Hook")).to_have_value(str(PACKAGE["hook"]))
     expect(dialog).to_contain_text("walks off <b>set</b> https://example.com/1")
     slug = dialog.get_by_label("Slug").input_value()
@@ -165,13 +165,13 @@ def test_a_lost_answer_is_sent_again_and_counts_once(page: Page, acting: SampleS
 
     page.route("**/promo", lose)
     page.get_by_role("button", name="Promo tease").click()
-    line = page.locator("dialog form").first
+    line = page.locator("#act form").first
     expect(line).to_contain_text("Line 1, 23 characters, 5 words")
     line.get_by_label("Line 1").fill("Next: who left the set?")
     line.get_by_role("button", name="Post in the thread").click()
     expect(line.locator(".error")).to_contain_text("The server cannot be reached")
     line.get_by_role("button", name="Post in the thread").click()
-    expect(page.locator("dialog")).to_be_hidden()
+    expect(page.locator("#act")).to_be_hidden()
     expect(page.locator(".acting")).to_contain_text("Next: who left the set?")
     assert len(lost) == 2
     assert [promo.text for promo in did(acting).promos] == ["Next: who left the set?"]
