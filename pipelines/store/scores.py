@@ -19,6 +19,8 @@ from pipelines.store.engine import as_utc
 KEEP_RANKS = 100
 """Older polls keep this many names, and every name that moved (:data:`KEEP_VELOCITY`) or passed."""
 KEEP_VELOCITY = 1.0
+KEEP_WHOLE = 3
+"""The newest polls keep every name: whoever reads a board compares it with the poll before, at any depth."""
 HOURLY_RANKS = 500
 """Hourly scores are kept for entities that rank this high in the poll that brings them."""
 
@@ -51,7 +53,8 @@ SCORE_COLUMNS = """entity_id bigint, rank int, velocity_z float8, spread_count s
 HOUR_COLUMNS = """entity_id bigint, hour timestamptz, heat float8, raw float8, velocity_z float8,
     spread_count smallint, affect float8"""
 READ_POLLS = "SELECT id, at, stored_at, method, combine, healthy, enabled, counted, ms FROM score_poll"
-THIN = """DELETE FROM score WHERE poll_id IN (SELECT id FROM score_poll WHERE at < :at ORDER BY at DESC LIMIT 3)
+THIN = """DELETE FROM score WHERE poll_id IN (
+        SELECT id FROM score_poll WHERE at <= :at ORDER BY at DESC LIMIT 3 OFFSET :whole)
     AND rank > :ranks AND coalesce(velocity_z, 0) < :velocity AND NOT passes"""
 
 
@@ -85,7 +88,7 @@ class Scores(Part):
             stage(connection, "stage_hour", HOUR_COLUMNS, hours)
             update = ["heat", "raw", "velocity_z", "spread_count", "affect"]
             connection.execute(text(upsert("score_hour", ["entity_id", "hour"], "SELECT * FROM stage_hour", update)))
-            connection.execute(text(THIN), {"at": at, "ranks": KEEP_RANKS, "velocity": KEEP_VELOCITY})
+            connection.execute(text(THIN), {"at": at, "whole": KEEP_WHOLE, "ranks": KEEP_RANKS, "velocity": KEEP_VELOCITY})
             if decided is not None:
                 write_decided(connection, poll_id, at, decided)
         return poll_id

@@ -20,7 +20,7 @@ from pipelines.read import kpis as read_kpis
 from pipelines.refresh_kpis import KpiReport, refresh_kpis
 from pipelines.settings import load_settings
 from pipelines.store import ScoreMeta, Store
-from pipelines.store.scores import KEEP_RANKS
+from pipelines.store.scores import KEEP_RANKS, KEEP_WHOLE
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
 
 RULES = load_settings(mode="demo").kpis
@@ -131,7 +131,8 @@ def test_a_name_that_dropped_out_did_not_hold(embedded_store: Store) -> None:
         speeds = [3.0] * (len(ids) - 1) + [3.0 if n <= 2 else 0.5]
         at = T + n * 20 * MINUTE
         store.save_scores(at, *score_frames(ids, at, velocity=speeds, hours=1))
-    poll(store, T + 150 * MINUTE, ids[:3])
+    for n in range(KEEP_WHOLE):
+        poll(store, T + (150 + n) * MINUTE, ids[:3])
     kept = rows(store, f"SELECT count(*) FROM score WHERE entity_id = {last}")  # noqa: S608  # our own number
     assert kept == [(3,)]
     refresh_kpis(store, RULES, T + 3 * HOUR)

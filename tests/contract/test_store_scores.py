@@ -14,7 +14,7 @@ from pipelines.ingest.state import SourceState
 from pipelines.model import Outcome
 from pipelines.settings import Retention
 from pipelines.store import ScoreMeta, Store
-from pipelines.store.scores import KEEP_RANKS
+from pipelines.store.scores import KEEP_RANKS, KEEP_WHOLE
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames
 
 MINUTE = timedelta(minutes=1)
@@ -89,10 +89,11 @@ def test_older_polls_keep_the_top_and_what_moved(store: Store) -> None:
     ids = add(store, *names)
     quiet = [0.1] * (KEEP_RANKS + 18) + [1.2, 0.2]
     passes = pl.Series([False] * (KEEP_RANKS + 19) + [True])
-    for n in range(2):
+    for n in range(KEEP_WHOLE + 1):
         store.save_scores(T + n * MINUTE, *score_frames(ids, T + n * MINUTE, velocity=quiet, hours=1, passes=passes))
     counts = rows(store, "SELECT count(*) FROM score GROUP BY poll_id ORDER BY poll_id")
-    assert counts == [(KEEP_RANKS + 2,), (KEEP_RANKS + 20,)]
+    whole = (KEEP_RANKS + 20,)
+    assert counts == [(KEEP_RANKS + 2,)] + [whole] * KEEP_WHOLE, "a board is compared with the whole poll before"
 
 
 def test_sources_delivered(store: Store) -> None:
