@@ -44,8 +44,10 @@ def server() -> Iterator[SampleServer]:
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A window of its own, at the desk's size, in a zone that is not UTC."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, timezone_id="America/New_York")
+    """A window of its own, at the desk's size, dark, in a zone that is not UTC."""
+    context = chromium.new_context(
+        viewport={"width": 1440, "height": 900}, timezone_id="America/New_York", color_scheme="dark"
+    )
     context.set_default_timeout(30_000)
     yield context
     context.close()
