@@ -23,7 +23,8 @@ PRUNE = (
         AND i.last_observed < :mentions"""),
     ("candidate", """DELETE FROM candidate WHERE last_at < :candidates"""),
     ("item", "DELETE FROM item WHERE last_observed < :mentions"),
-    ("change_item", "DELETE FROM change_item WHERE last_at < :mentions"),
+    ("change_item", """DELETE FROM change_item c WHERE NOT EXISTS (SELECT FROM item i
+        WHERE i.source = c.source AND i.item_id = c.item_id)"""),
     ("hourly", "DELETE FROM hourly WHERE hour < :hourly"),
     ("score_hour", "DELETE FROM score_hour WHERE hour < :hourly"),
     ("coverage", "DELETE FROM coverage WHERE hour < :hourly"),

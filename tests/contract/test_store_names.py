@@ -12,6 +12,7 @@ from sqlalchemy import text
 from pipelines.errors import InputError, NotFoundError
 from pipelines.naming import NameChange
 from pipelines.people import Person
+from pipelines.settings import load_settings
 from pipelines.store import Store
 from pipelines.view import NameAction
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames
@@ -180,3 +181,12 @@ def test_receipts_of_a_name_are_counted(store: Store, ids: list[int]) -> None:
     assert [(row.display, row.receipts, row.source) for row in rows] == [
         ("Odalys", 3, ""), ("Odalys Brightwater", 1, ""), ("O. Brightwater", 1, "O. Brightwater"),
     ]  # fmt: skip
+
+
+def test_an_undo_works_as_long_as_the_posts_are_kept(store: Store, ids: list[int]) -> None:
+    number = change(store, "unalias", ids[0], canonical="odalys")
+    later = T + timedelta(days=100)
+    save(store, [result([item("b", at=later, published_at=T - HOUR)], at=later)])
+    assert store.prune(later, load_settings().retention)["change_item"] == 2  # c and q are gone, b is still seen
+    store.undo_change(number, ANA, later)
+    assert store.receipt_count([ids[0]], "odalys") == 1
