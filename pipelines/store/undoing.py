@@ -152,8 +152,9 @@ def _mute_as_before(connection: Connection, row: Facts, before: Facts) -> None:
 
 
 def _watch_as_before(connection: Connection, row: Facts, before: Facts) -> None:
-    ids = family_of(connection, int(row["entity_id"]))
-    connection.execute(text("DELETE FROM watch WHERE entity_id = ANY(:ids)"), {"ids": ids})
+    """Only what the change itself wrote or took: what was merged in since keeps its own."""
+    if row["action"] == "watch":
+        connection.execute(text("DELETE FROM watch WHERE entity_id = :id"), {"id": row["entity_id"]})
     for old in before["rows"]:
         by = Person(old["by_id"], old["by_name"])
         put_watch(connection, int(old["entity_id"]), datetime.fromisoformat(old["at"]), by)

@@ -190,3 +190,13 @@ def test_an_undo_works_as_long_as_the_posts_are_kept(store: Store, ids: list[int
     assert store.prune(later, load_settings().retention)["change_item"] == 2  # c and q are gone, b is still seen
     store.undo_change(number, ANA, later)
     assert store.receipt_count([ids[0]], "odalys") == 1
+
+
+def test_undoing_a_watch_leaves_what_came_with_a_merge(store: Store, ids: list[int]) -> None:
+    one, two, _ = ids
+    number = change(store, "watch", one)
+    change(store, "watch", two)
+    merged = change(store, "merge", one, other=two)
+    store.undo_change(number, ANA, T)
+    store.undo_change(merged, ANA, T)
+    assert store.watched() == {two}
