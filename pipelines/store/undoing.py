@@ -35,6 +35,8 @@ SAVED_CANDIDATES = """INSERT INTO candidate (source, item_id, canonical, name, v
     SELECT c.source, c.item_id, c.canonical, c.name, c.via, c.at, greatest(c.last_at, i.last_observed)
     FROM change_item c JOIN item i ON i.source = c.source AND i.item_id = c.item_id
     WHERE c.change_id = :change AND c.kind = 'candidate' ON CONFLICT DO NOTHING"""
+NEWER = """SELECT EXISTS (SELECT FROM name_change WHERE entity_id = :id AND id > :change AND action = ANY(:actions)
+    AND undone_at IS NULL)"""
 USED = """SELECT EXISTS (SELECT FROM score WHERE entity_id = :id) OR EXISTS (SELECT FROM score_hour WHERE entity_id = :id)
     OR EXISTS (SELECT FROM alert WHERE entity_id = :id) OR EXISTS (SELECT FROM decision WHERE entity_id = :id)
     OR EXISTS (SELECT FROM entity WHERE merged_into = :id) OR EXISTS (SELECT FROM watch WHERE entity_id = :id)"""
@@ -147,13 +149,21 @@ def _name_again(connection: Connection, row: Facts, before: Facts) -> None:
 
 
 def _mute_as_before(connection: Connection, row: Facts, before: Facts) -> None:
+    muted = connection.scalar(text("SELECT muted FROM entity WHERE id = :id"), {"id": row["entity_id"]})
+    _check(muted == (row["action"] == "mute"), "it was muted again" if muted else "it is not muted any more")
+    _newest(connection, row, ["mute", "unmute"])
     values = {"id": row["entity_id"], "muted": before["muted"]}
     connection.execute(text("UPDATE entity SET muted = :muted WHERE id = :id"), values)
 
 
 def _watch_as_before(connection: Connection, row: Facts, before: Facts) -> None:
     """Only what the change itself wrote or took: what was merged in since keeps its own."""
-    if row["action"] == "watch":
+    _newest(connection, row, ["watch", "unwatch"])
+    ids = set(connection.execute(text("SELECT entity_id FROM watch")).scalars())
+    if row["action"] == "unwatch":
+        _check(ids.isdisjoint(family_of(connection, int(row["entity_id"]))), "it is on the watchlist again")
+    else:
+        _check(row["entity_id"] in ids, "it is not on the watchlist any more")
         connection.execute(text("DELETE FROM watch WHERE entity_id = :id"), {"id": row["entity_id"]})
     for old in before["rows"]:
         by = Person(old["by_id"], old["by_name"])
@@ -188,6 +198,11 @@ def _point(connection: Connection, entity_id: int, parent: int | None) -> None:
     connection.execute(
         text("UPDATE entity SET merged_into = :parent WHERE id = :id"), {"id": entity_id, "parent": parent}
     )
+
+
+def _newest(connection: Connection, row: Facts, actions: list[str]) -> None:
+    values = {"id": row["entity_id"], "change": row["id"], "actions": actions}
+    _check(not connection.scalar(text(NEWER), values), "a later change of the same kind stands")
 
 
 def _check(holds: bool, otherwise: str) -> None:

@@ -200,3 +200,21 @@ def test_undoing_a_watch_leaves_what_came_with_a_merge(store: Store, ids: list[i
     store.undo_change(number, ANA, T)
     store.undo_change(merged, ANA, T)
     assert store.watched() == {two}
+
+
+@pytest.mark.parametrize(("on", "off", "gone"), [
+    ("mute", "unmute", "it is not muted any more"), ("watch", "unwatch", "it is not on the watchlist any more"),
+])  # fmt: skip
+def test_a_later_word_stands(store: Store, ids: list[int], on: NameAction, off: NameAction, gone: str) -> None:
+    first = change(store, on, ids[0])
+    second = change(store, off, ids[0])
+    with pytest.raises(InputError, match="later change|" + gone):
+        store.undo_change(first, ANA, T)
+    third = change(store, on, ids[0])
+    before = everything(store)
+    for number in (first, second):
+        with pytest.raises(InputError, match="cannot be undone any more"):
+            store.undo_change(number, ANA, T)
+    assert everything(store) == before
+    for number in (third, second, first):  # one by one it goes back
+        store.undo_change(number, ANA, T)
