@@ -85,6 +85,8 @@ def _merged_again(connection: Connection, row: Facts, before: Facts) -> None:
     alone = get_entity(connection, int(before.get("new") or row["entity_id"]), merged=True)
     parent = int(before["merged_into"])
     _check(alone["merged_into"] is None, f"{alone['slug']} stands under another name now")
+    kept = connection.scalar(text("SELECT EXISTS (SELECT FROM entity WHERE id = :id)"), {"id": parent})
+    _check(bool(kept), "the name it stood under is gone")
     _check(alone["id"] not in _above(connection, parent), f"{alone['slug']} has taken that name in meanwhile")
     _point(connection, alone["id"], parent)
 

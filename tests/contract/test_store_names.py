@@ -218,3 +218,16 @@ def test_a_later_word_stands(store: Store, ids: list[int], on: NameAction, off: 
     assert everything(store) == before
     for number in (third, second, first):  # one by one it goes back
         store.undo_change(number, ANA, T)
+
+
+def test_nothing_goes_back_under_a_name_that_is_gone(store: Store, ids: list[int]) -> None:
+    cut = change(store, "split", ids[0], canonical="odalys")
+    new = store.find("odalys")
+    assert new is not None
+    change(store, "merge", new, other=ids[1])
+    alone = change(store, "unmerge", ids[1])
+    store.undo_change(cut, ANA, T)
+    assert store.entity_row(new) is None
+    with pytest.raises(InputError, match="the name it stood under is gone"):
+        store.undo_change(alone, ANA, T)
+    assert store.family(ids[1]) == [ids[1]]
