@@ -46,6 +46,8 @@ FIRST_SEEN = """UPDATE entity SET first_seen = (SELECT min(at) FROM mention WHER
 
 def make(connection: Connection, wanted: NameChange, by: Person) -> Facts:
     """Do what ``wanted`` says."""
+    # before any row: undoing, discovery and the catalogue take this lock first too, and would wait for each other
+    connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
     return CHANGES[wanted.action](connection, wanted, by)
 
 
@@ -248,7 +250,6 @@ def _split_off(
 ) -> tuple[int, int]:
     """The number of the change, and the new entity."""
     canonical, display = wanted.canonical, str(holders[0]["display"])
-    connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
     values = {
         "slug": free_slug(connection, wanted.slug or canonical.replace(" ", "-")), "name": display,
         "kind": entity["kind"], "domain": entity["domain"], "origin": EDITOR, "first_seen": None,

@@ -14,6 +14,7 @@ from pipelines.naming import NameChange
 from pipelines.people import Person
 from pipelines.settings import load_settings
 from pipelines.store import Store
+from pipelines.store.name_changes import make
 from pipelines.view import NameAction
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames
 
@@ -231,3 +232,12 @@ def test_nothing_goes_back_under_a_name_that_is_gone(store: Store, ids: list[int
     with pytest.raises(InputError, match="the name it stood under is gone"):
         store.undo_change(alone, ANA, T)
     assert store.family(ids[1]) == [ids[1]]
+
+
+def test_a_change_has_the_table_before_any_row(store: Store, ids: list[int]) -> None:
+    held = text("""SELECT count(*) FROM pg_locks WHERE relation = 'entity'::regclass AND pid = pg_backend_pid()
+        AND mode = 'ShareRowExclusiveLock'""")
+    with store._db.writing() as connection:
+        with pytest.raises(InputError, match="no entity"):
+            make(connection, NameChange("mute", 999), ANA)  # refused at its first row
+        assert connection.scalar(held) == 1
