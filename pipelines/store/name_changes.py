@@ -86,8 +86,8 @@ def unmerge(connection: Connection, wanted: NameChange, by: Person) -> Facts:
 def split(connection: Connection, wanted: NameChange, by: Person) -> Facts:
     """Take a name away from ``entity``. Facts: new, the entity that has it now.
 
-    A name that came with a merge takes its whole entity with it (the merge is undone). Any other name becomes a new
-    entity with the mentions that matched it.
+    A name that came with a merge takes its whole entity with it (the merge is undone); where several came with it, all
+    of them, and ``new`` is the first. Any other name becomes a new entity with the mentions that matched it.
     """
     entity = get_entity(connection, wanted.entity)
     family = family_of(connection, wanted.entity)
@@ -99,9 +99,8 @@ def split(connection: Connection, wanted: NameChange, by: Person) -> Facts:
     shown = str(holders[0]["display"])
     if merged and len(merged) == len(holders):
         new = int(merged[0])
-        parent = get_entity(connection, new, merged=True)["merged_into"]
-        _apart(connection, new)
-        change = note(connection, wanted, by, {"new": new, "name": shown, "merged_into": parent})
+        apart = _all_apart(connection, wanted.entity, merged)
+        change = note(connection, wanted, by, {"new": new, "name": shown, "merged_into": apart[new], "apart": apart})
     elif len({row["canonical"] for row in names if row["entity_id"] == wanted.entity}) < 2:
         raise InputError(f"{entity['slug']}: {wanted.canonical!r} is its only name; rename or mute it instead")
     else:
@@ -243,6 +242,16 @@ def take_mentions(connection: Connection, family: Sequence[int], canonical: str)
 
 def _apart(connection: Connection, entity_id: int) -> None:
     connection.execute(text("UPDATE entity SET merged_into = NULL WHERE id = :id"), {"id": entity_id})
+
+
+def _all_apart(connection: Connection, entity_id: int, merged: Sequence[int]) -> dict[int, int]:
+    """Take those out of the family that still are in it; what each stood under."""
+    parents: dict[int, int] = {}
+    for other in merged:
+        if other in family_of(connection, entity_id):
+            parents[other] = int(get_entity(connection, other, merged=True)["merged_into"])
+            _apart(connection, other)
+    return parents
 
 
 def _split_off(

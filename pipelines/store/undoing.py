@@ -81,9 +81,14 @@ def _unmerged(connection: Connection, row: Facts, before: Facts) -> None:
 
 
 def _merged_again(connection: Connection, row: Facts, before: Facts) -> None:
-    """An unmerge, and a split that was one."""
-    alone = get_entity(connection, int(before.get("new") or row["entity_id"]), merged=True)
-    parent = int(before["merged_into"])
+    """An unmerge, and a split that was one, or several."""
+    first = {str(before.get("new") or row["entity_id"]): before["merged_into"]}
+    for entity_id, parent in reversed((before.get("apart") or first).items()):
+        _under(connection, int(entity_id), int(parent))
+
+
+def _under(connection: Connection, entity_id: int, parent: int) -> None:
+    alone = get_entity(connection, entity_id, merged=True)
     _check(alone["merged_into"] is None, f"{alone['slug']} stands under another name now")
     kept = connection.scalar(text("SELECT EXISTS (SELECT FROM entity WHERE id = :id)"), {"id": parent})
     _check(bool(kept), "the name it stood under is gone")

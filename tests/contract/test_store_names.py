@@ -241,3 +241,15 @@ def test_a_change_has_the_table_before_any_row(store: Store, ids: list[int]) -> 
         with pytest.raises(InputError, match="no entity"):
             make(connection, NameChange("mute", 999), ANA)  # refused at its first row
         assert connection.scalar(held) == 1
+
+
+def test_a_name_that_came_with_two_merges_goes_with_both(store: Store, ids: list[int]) -> None:
+    one, two, three = ids
+    for other in (two, three):
+        store.add_alias(other, "both", "Both", "ana")
+        change(store, "merge", one, other=other)
+    before = everything(store)
+    number = change(store, "split", one, canonical="both")
+    assert store.family(one) == [one]
+    store.undo_change(number, ANA, T)
+    assert everything(store) == before
