@@ -24,6 +24,7 @@ RECEIPTS = f"""SELECT DISTINCT ON (m.source, m.item_id) m.source, m.item_id, m.m
         AND i.item_id NOT LIKE '{GONE}%' AND ({UNTIL} IS NULL OR i.first_observed <= :until)
         AND (CAST(:hour AS timestamptz) IS NULL OR CASE WHEN k.kind = 'level'
             THEN EXISTS (SELECT FROM sighting s WHERE s.source = i.source AND s.item_id = i.item_id
+                AND ({UNTIL} IS NULL OR s.seen_at <= :until)
                 AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')
             ELSE m.at >= :hour AND m.at < CAST(:hour AS timestamptz) + interval '1 hour' END)
     ORDER BY m.source, m.item_id, m.entity_id"""  # noqa: S608  # our own expression

@@ -131,3 +131,11 @@ def test_the_polls_of_a_week(reader: StoreReader) -> None:
     assert list(board.polls(T)) == [BEFORE, T]
     board.view(Filters(at=BEFORE))
     assert board.newest() is None  # a page that opens while the store is away must not begin in the past
+
+
+def test_an_hour_lists_what_was_sighted_in_it_by_then(reader: StoreReader) -> None:
+    def listed(at: datetime | None) -> set[str]:
+        return {row.item_id for row in reader.receipts("odalys-brightwater", "trends", ASKED, 10, None, at).items}
+
+    assert listed(None) == {"q"}
+    assert listed(ASKED + HOUR / 4) == set()  # its sighting of that hour came at half past
