@@ -63,7 +63,7 @@ def gather(store: Store, family: Sequence[int], now: datetime) -> Evidence:
     rows, totals = store.evidence(
         family, since=now - WINDOW, trades_since=now - TRADES_BACK, until=now, most=MOST_OF_A_SOURCE
     )
-    together = store.together(family, now - WINDOW)
+    together = store.together(family, now - WINDOW, until=now)
     names = store.briefs([key for key, _ in together])
     related = tuple(str(names[key]["name"]) for key, _ in together if key in names)
     return Evidence(tuple(rows), totals, related, store.first_seen([family[0]]).get(family[0]), now)

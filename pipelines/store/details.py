@@ -41,7 +41,8 @@ PAGE = f"""WITH found AS MATERIALIZED ({RECEIPTS}),
 TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
     JOIN item i ON i.source = m.source AND i.item_id = m.item_id AND i.last_observed > :since
     JOIN mention o ON o.source = m.source AND o.item_id = m.item_id AND o.entity_id <> ALL(:ids)
-    WHERE m.entity_id = ANY(:ids) AND (CAST(:until AS timestamptz) IS NULL OR m.at <= :until)
+    WHERE m.entity_id = ANY(:ids)
+        AND (CAST(:until AS timestamptz) IS NULL OR (m.at <= :until AND i.first_observed <= :until))
     GROUP BY 1 ORDER BY n DESC LIMIT 200"""
 SEARCH = """SELECT DISTINCT ON (a.entity_id) a.entity_id, a.canonical = :exact AS same,
         a.canonical LIKE :starts AS starts, length(a.canonical) AS size
@@ -99,7 +100,7 @@ class Details(Part):
     def together(
         self, ids: Sequence[int], since: datetime, limit: int = 10, until: datetime | None = None
     ) -> list[tuple[int, int]]:
-        """Live entities named in the same items since then (to ``until``), with the number of items, most first."""
+        """Live entities named in the same items since then (items seen by ``until``), with the number of items, most first."""
         with self._db.reading() as connection:
             merged = merged_map(connection)
             rows = connection.execute(text(TOGETHER), {"ids": list(ids), "since": since, "until": until}).all()

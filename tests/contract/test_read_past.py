@@ -13,6 +13,7 @@ from heatmap_app.pages.reader import Filters
 from heatmap_app.reader import StoreReader
 from pipelines.clock import ManualClock
 from pipelines.model import Outcome
+from pipelines.read.story import gather
 from pipelines.settings import load_settings
 from pipelines.store import Store
 from pipelines.view import HistoryPoint
@@ -139,3 +140,17 @@ def test_an_hour_lists_what_was_sighted_in_it_by_then(reader: StoreReader) -> No
 
     assert listed(None) == {"q"}
     assert listed(ASKED + HOUR / 4) == set()  # its sighting of that hour came at half past
+
+
+def test_names_beside_it_are_those_of_posts_seen_by_then(reader: StoreReader) -> None:
+    store = reader.store
+    one, two = (store.find(slug) for slug in ("odalys-brightwater", "saint-ferro"))
+    assert one is not None
+    assert two is not None
+    both = mentions(("reddit", "both", one), ("reddit", "both", two))
+    save(store, [result([item("both", at=T, published_at=BEFORE - HOUR)])], both)  # published before, seen after
+    assert (gather(store, [one], T).related, gather(store, [one], ASKED).related) == (("Saint Ferro",), ())
+    then, now = reader.entity("odalys-brightwater", ASKED), reader.entity("odalys-brightwater")
+    assert now is not None
+    assert then is not None
+    assert (len(now.related), then.related) == (1, ())
