@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,7 +53,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
         package=entity_package(store, family, row, item, alerts[0] if alerts else None, now),
         scored_at=scored_at,
-        history=read_history(store, [entity_id], scored_at, TIMELINE_HOURS)[entity_id] if scored_at else (),
+        history=_history_to(store, entity_id, scored_at, item, past=past),
         names=tuple(store.name_rows(family)),
         changes=tuple(store.past_changes(family)),
         watched=entity_id in store.watched(),
@@ -80,6 +81,9 @@ def lines(store: Store, slugs: Sequence[str], hours: int, at: datetime | None = 
     ids = list(dict.fromkeys(found for slug in slugs if (found := store.find(slug)) is not None))
     poll = store.latest(at)
     history = read_history(store, ids, poll.at, max(1, hours)) if poll and ids else {}
+    if poll and at is not None:
+        found = {key: store.board_row(poll.id, key) for key in history}
+        history = {key: _as_scored(points, _scores(found[key])) for key, points in history.items()}
     return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids))
 
 
@@ -114,7 +118,34 @@ def scored_item(
     place, row = found
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, BoardQuery(limit=PLACES)) if before else {}
-    return heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings), poll.at
+    item = heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings)
+    return item if at is None else replace(item, history=_as_scored(item.history, item)), poll.at
+
+
+def _history_to(
+    store: Store, entity_id: int, scored_at: datetime | None, item: HeatItem | None, *, past: bool
+) -> tuple[HistoryPoint, ...]:
+    if scored_at is None:
+        return ()
+    points = read_history(store, [entity_id], scored_at, TIMELINE_HOURS)[entity_id]
+    return _as_scored(points, item) if past else points
+
+
+def _as_scored(points: tuple[HistoryPoint, ...], score: HeatItem | HistoryPoint | None) -> tuple[HistoryPoint, ...]:
+    """``points`` with the last hour as a past poll scored it (nothing where it kept no row): it has gone on since."""
+    if not points:
+        return points
+    hour = points[-1].hour
+    last = HistoryPoint(hour, score.heat, score.velocity_z, score.spread, score.affect) if score else HistoryPoint(
+        hour, None, None, None, None)  # fmt: skip
+    return (*points[:-1], last)
+
+
+def _scores(found: tuple[int, dict[str, Any]] | None) -> HistoryPoint | None:
+    if found is None:
+        return None
+    row = found[1]
+    return HistoryPoint(row["peak_at"], row["heat"], row["velocity_z"], row["spread_count"] / 3, row["affect"] or 0.0)
 
 
 def _timeline(

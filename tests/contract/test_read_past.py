@@ -154,3 +154,14 @@ def test_names_beside_it_are_those_of_posts_seen_by_then(reader: StoreReader) ->
     assert now is not None
     assert then is not None
     assert (len(now.related), then.related) == (1, ())
+
+
+def test_histories_end_as_that_poll_scored_them(reader: StoreReader) -> None:
+    scored = HistoryPoint(BEFORE, 0.5, 1.0, 2 / 3, 0.4)  # at T the same hour was stored again, with more
+    view = reader.entity("odalys-brightwater", ASKED)
+    assert view is not None
+    assert view.item is not None
+    assert view.history[-1] == view.item.history[-1] == scored
+    (line,) = reader.lines(["odalys-brightwater"], 24, ASKED)
+    assert line.points[-1] == scored
+    assert line.points[-2].heat is not None
