@@ -46,7 +46,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
         provenance=dict(row["provenance"]),
         domain_evidence=_evidence(store, family, row),
         item=item,
-        timeline=_timeline(store, family, now),
+        timeline=_timeline(store, family, now, past=past),
         related=related_names(store, family, now),
         suggestions=_suggestions(store, family),
         alerts=_alerts(alerts),
@@ -60,10 +60,15 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
     )
 
 
-def timeline(store: Store, slug: str, now: datetime, hours: int = TIMELINE_HOURS) -> tuple[TimelinePoint, ...] | None:
-    """Volume per source and clock hour of the trailing ``hours``, oldest first; None for an unknown slug."""
+def timeline(
+    store: Store, slug: str, now: datetime, hours: int = TIMELINE_HOURS, *, past: bool = False
+) -> tuple[TimelinePoint, ...] | None:
+    """Volume per source and clock hour of the trailing ``hours``, oldest first; None for an unknown slug.
+
+    With ``past``, ``now`` is an instant looked back at: its own hour counts what was seen by then.
+    """
     entity_id = store.find(slug)
-    return None if entity_id is None else _timeline(store, store.family(entity_id), now, hours)
+    return None if entity_id is None else _timeline(store, store.family(entity_id), now, hours, past=past)
 
 
 def history(store: Store, settings: Settings, slug: str, hours: int = 24) -> tuple[HistoryPoint, ...] | None:
@@ -149,11 +154,14 @@ def _scores(found: tuple[int, dict[str, Any]] | None) -> HistoryPoint | None:
 
 
 def _timeline(
-    store: Store, family: Sequence[int], now: datetime, hours: int = TIMELINE_HOURS
+    store: Store, family: Sequence[int], now: datetime, hours: int = TIMELINE_HOURS, *, past: bool = False
 ) -> tuple[TimelinePoint, ...]:
     starts = hour_starts(now, max(1, hours))
     watched = set(store.load_coverage(starts[0] - timedelta(hours=1), now).rows())
-    volumes = {(row["source"], row["hour"]): row for row in store.hourly_rows(family, starts[0], starts[-1])}
+    rows = store.hourly_rows(family, starts[0], starts[-1])
+    if past:
+        rows = [row for row in rows if row["hour"] != starts[-1]] + store.hour_so_far(family, starts[-1], now)
+    volumes = {(row["source"], row["hour"]): row for row in rows}
     known = {source for source, _ in watched} | {source for source, _ in volumes}
     points = []
     for source in (name for name in SOURCES if name in known):

@@ -138,7 +138,7 @@ def research_pack(
         muted=row["muted"],
         provenance=dict(row["provenance"]),
         item=item,
-        timeline=timeline(store, slug, as_of, TIMELINE_HOURS) or (),
+        timeline=timeline(store, slug, as_of, TIMELINE_HOURS, past=asked is not None) or (),
         receipts=_receipts(store, family, as_of, now),
         related=related_names(store, family, as_of),
         package=entity_package(store, family, row, item, latest, as_of),

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from pipelines.store.base import Part, merged_map
 from pipelines.store.compliance import GONE
+from pipelines.store.hourly import EVENT_W, EVENTS, LEVEL_W
 
 UNTIL = "CAST(:until AS timestamptz)"
 SEEN_AT = f"""CASE WHEN {UNTIL} IS NULL OR i.last_observed <= :until THEN i.last_observed ELSE coalesce(
@@ -44,6 +45,16 @@ TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
     WHERE m.entity_id = ANY(:ids)
         AND (CAST(:until AS timestamptz) IS NULL OR (m.at <= :until AND i.first_observed <= :until))
     GROUP BY 1 ORDER BY n DESC LIMIT 200"""
+SO_FAR = f"""SELECT source, CAST(:hour AS timestamptz) AS hour, sum(volume) AS volume, sum(mentions)::int AS mentions FROM (
+        SELECT m.source, sum({EVENT_W}) AS volume, count(*) AS mentions
+        FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
+        WHERE m.entity_id = ANY(:ids) AND m.source IN {EVENTS} AND m.at >= :hour AND m.at <= :until
+            AND i.first_observed <= :until GROUP BY 1
+        UNION ALL
+        SELECT m.source, max({LEVEL_W}), count(DISTINCT (m.entity_id, s.item_id))
+        FROM mention m JOIN sighting s ON s.source = m.source AND s.item_id = m.item_id
+        WHERE m.entity_id = ANY(:ids) AND s.seen_at >= :hour AND s.seen_at <= :until GROUP BY 1) AS part
+    GROUP BY 1"""  # noqa: S608  # our own expressions
 SEARCH = """SELECT DISTINCT ON (a.entity_id) a.entity_id, a.canonical = :exact AS same,
         a.canonical LIKE :starts AS starts, length(a.canonical) AS size
     FROM alias a WHERE a.canonical LIKE :inside
@@ -95,6 +106,15 @@ class Details(Part):
             WHERE h.entity_id = ANY(:ids) AND h.hour >= :since AND h.hour <= :until GROUP BY 1, 2""")
         with self._db.reading() as connection:
             rows = connection.execute(statement, {"ids": list(ids), "since": since, "until": until}).mappings().all()
+        return [dict(row) for row in rows]
+
+    def hour_so_far(self, ids: Sequence[int], hour: datetime, until: datetime) -> list[dict[str, Any]]:
+        """Rows as of :meth:`hourly_rows` for the one hour that was running at ``until``, from what had been seen by then.
+
+        Nothing where its items are no longer kept. Engagement of event sources is as last seen.
+        """
+        with self._db.reading() as connection:
+            rows = connection.execute(text(SO_FAR), {"ids": list(ids), "hour": hour, "until": until}).mappings().all()
         return [dict(row) for row in rows]
 
     def together(
