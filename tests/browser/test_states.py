@@ -98,7 +98,7 @@ def test_a_name_fills_the_hand_and_gives_it_back(posed: SampleServer, windows: t
     page.wait_for_selector("body[data-panel=entity]", state="attached")
     page.wait_for_function("scrollY === 0")
     assert page.locator(".board").is_hidden()
-    assert page.locator(".panel header h2").is_visible()
+    assert page.locator("#entity-name").is_visible()
     assert page.get_by_text("DEMO: invented data").is_visible()
     assert page.evaluate(OVER) == []
     page.set_viewport_size({"width": 360, "height": 740})
