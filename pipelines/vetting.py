@@ -2,7 +2,7 @@
 
 Polars ends the whole process on some damaged files: a length in a page header becomes an allocation that cannot be had,
 and Rust aborts. No exception, nothing to catch. So a child reads the file first, to its last row, under a deadline and a
-memory limit; only what it survives is read here. The verdict is kept by path, size and time of change, and the child stays for
+memory limit; only what it survives is read here. Its verdict is kept by path, size and time of change, and the child stays for
 a few seconds, so that a folder of thousands of parts costs one start (about a third of a second).
 """
 
@@ -39,6 +39,7 @@ START_S = 60.0
 LINGER_S = 3.0
 KEPT_VERDICTS = 20_000
 BATCH_ROWS = 50_000
+NO_MEMORY = "it takes too much memory"
 _Key = tuple[str, int, int, int]
 
 
@@ -63,6 +64,7 @@ class Vetter:
         self._memory, self._deadline_s = memory, deadline_s
         self._verdicts: OrderedDict[_Key, str | None] = OrderedDict()
         self._lock = threading.Lock()
+        self._book = threading.Lock()  # for the verdicts alone: who writes a file never waits for one that is read
         self._child: subprocess.Popen[bytes] | None = None
         self._closing: threading.Timer | None = None
         self.started = 0
@@ -76,46 +78,66 @@ class Vetter:
                 f"it has {seen.st_size / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:.0f} GB; split it by day into a folder"
             )
         key = _key(path, seen)
+        known, verdict = self._kept(key)
+        if known:
+            return verdict
         with self._lock:
-            if key in self._verdicts:
-                self._verdicts.move_to_end(key)
-                return self._verdicts[key]
-            verdict = self._ask(path, self._deadline_s + seen.st_size / 1e6 * SECONDS_A_MEGABYTE)
-            self._keep(key, verdict)
+            known, verdict = self._kept(key)
+            if not known:
+                said, verdict = self._ask(path, self._deadline_s + seen.st_size / 1e6 * SECONDS_A_MEGABYTE)
+                if said:
+                    self._keep(key, verdict)
             return verdict
 
     def trust(self, path: Path) -> None:
         """See :func:`trust`."""
-        with self._lock:
-            self._keep(_key(path, path.stat()), None)
+        self._keep(_key(path, path.stat()), None)
+
+    def _kept(self, key: _Key) -> tuple[bool, str | None]:
+        """Whether there is a verdict, and the verdict."""
+        with self._book:
+            if key not in self._verdicts:
+                return False, None
+            self._verdicts.move_to_end(key)
+            return True, self._verdicts[key]
 
     def _keep(self, key: _Key, verdict: str | None) -> None:
-        self._verdicts[key] = verdict
-        if len(self._verdicts) > KEPT_VERDICTS:
-            self._verdicts.popitem(last=False)
+        with self._book:
+            self._verdicts[key] = verdict
+            if len(self._verdicts) > KEPT_VERDICTS:
+                self._verdicts.popitem(last=False)
 
     def close(self) -> None:
         """End the child, if there is one."""
         with self._lock:
             self._end()
 
-    def _ask(self, path: Path, deadline_s: float) -> str | None:
+    def _ask(self, path: Path, deadline_s: float) -> tuple[bool, str | None]:
+        """Whether the child itself judged the file, and the verdict: a child that died, was late or lacked memory says as
+        much about the machine as about the file, and is asked again next time."""
         if self._closing is not None:
             self._closing.cancel()
         if self._child is None or self._child.poll() is not None:
             self._end()
             self._child = self._start()
-        answer = self._answer(self._child, json.dumps(str(path.absolute())), deadline_s)
+            if self._answer(self._child, "", START_S) != {"ready": True}:  # the first file's clock starts after this
+                self._end()
+                return False, f"the program that would check it did not start within {START_S:.0f} s"
+        asked = str(path.absolute())
+        answer = self._answer(self._child, json.dumps(asked), deadline_s)
         self._closing = threading.Timer(LINGER_S, self.close)
         self._closing.daemon = True
         self._closing.start()
         if isinstance(answer, str):
             self._end()
-            return answer
-        said: str | None = answer["fault"]
+            return False, answer
+        if answer.get("path") != asked:
+            self._end()
+            return False, "the program that checks it answered about another file"
+        verdict: str | None = answer["fault"]
         if answer["spent"]:
             self._end()  # after a panic its threads are in no known state
-        return said
+        return verdict != NO_MEMORY, verdict
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.started += 1
@@ -125,12 +147,10 @@ class Vetter:
             "RUST_BACKTRACE": "0",
             "VETTING_MEMORY": str(self._memory),
         }
-        child = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "pipelines.vetting"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, env=environment, cwd=Path(__file__).resolve().parent.parent,
         )  # fmt: skip
-        self._answer(child, "", START_S)  # it says when it is there, and the clock of the first file starts then
-        return child
 
     def _answer(self, child: subprocess.Popen[bytes], question: str, deadline_s: float) -> str | dict[str, Any]:
         """The child's answer to one line; or, where it died or is late, a text that says so."""
@@ -218,16 +238,16 @@ def main() -> None:
         if not line.strip():
             _say({"ready": True})
             continue
-        spent = False
+        spent, asked = False, json.loads(line)
         try:
-            found = read_through(Path(json.loads(line)))
+            found = read_through(Path(asked))
         except MemoryError:
-            found, spent = "it takes too much memory", True
+            found, spent = NO_MEMORY, True
         except pl.exceptions.PanicException as error:
             found, spent = one_line(error), True
         except Exception as error:  # noqa: BLE001 - whatever a reader raises over damaged bytes is the file's fault
             found = one_line(error)
-        _say({"fault": found, "spent": spent})
+        _say({"path": asked, "fault": found, "spent": spent})
 
 
 def _say(answer: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -55,8 +56,33 @@ def test_one_child_reads_many_files_and_each_once(tmp_path: Path) -> None:
     assert vetter.fault(DEADLY) is not None
     assert vetter.fault(DEADLY) is not None
     assert vetter.fault(small(tmp_path / "after.parquet")) is None
-    assert vetter.started == 2
+    assert vetter.started == 3  # a child that died did not judge the file, which is therefore asked about again
     vetter.close()
+
+
+def test_a_child_that_starts_late_judges_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound, damaged = small(tmp_path / "a.parquet"), tmp_path / "b.parquet"
+    damaged.write_bytes(b"PAR1junkjunkPAR1")
+    vetter = Vetter()
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.vetting.START_S", 0.001)
+        for path in (sound, damaged):
+            assert str(vetter.fault(path)).startswith("the program that would check it did not start")
+    assert vetter.fault(sound) is None
+    assert "did not start" not in str(vetter.fault(damaged))
+    assert vetter.started == 3
+    vetter.close()
+
+
+def test_a_writer_does_not_wait_for_a_file_that_is_read(tmp_path: Path) -> None:
+    vetter, path = Vetter(), small(tmp_path / "a.parquet")
+    with vetter._lock:
+        done = threading.Thread(target=vetter.trust, args=(path,), daemon=True)
+        done.start()
+        done.join(10.0)
+        assert not done.is_alive()
+    assert vetter.fault(path) is None
+    assert vetter.started == 0
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
