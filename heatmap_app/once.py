@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from heatmap_app.cli_common import rfc3339
 from heatmap_app.delivery import deliver_now
@@ -19,10 +21,13 @@ from pipelines.ingest.state import MemoryState
 from pipelines.outbox import NewAlert
 from pipelines.record import Recorder
 from pipelines.record_merge import adopt, export_recording
+from pipelines.recording import POLLS, Archive, parts_of
 from pipelines.refresh_kpis import refresh_kpis
 from pipelines.settings import Settings
 
 EXPORT_S = 600.0
+KEPT_DAYS = 36_500
+"""A recording that somebody asked for by name is kept whole: no day of it is too old."""
 
 
 async def poll_once(settings: Settings, only: str | None, *, force: bool) -> dict[str, Any]:
@@ -74,9 +79,9 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
     """Poll live sources on their intervals and append to ``file`` after every round. Raises :class:`InputError`.
 
     Polls are kept crash-safe in a folder beside ``file``, which is written out anew every :data:`EXPORT_S` seconds and at
-    the end. A ``file`` whose folder is gone is taken into a new one first.
+    the end. A ``file`` whose folder is gone is taken into a new one first; one that holds polls its folder lacks is refused.
     """
-    recorder = Recorder(file.with_suffix(".parts"), settings.retention.recordings_days)
+    recorder = Recorder(parts_of(file), KEPT_DAYS)
     await asyncio.to_thread(_begin, file, recorder.directory)
     world = live_world(settings, MemoryState())
     configured = {name: source for name, source in world.sources.items() if not source.missing()}
@@ -93,17 +98,35 @@ async def record_to(settings: Settings, file: Path, rounds: int | None, say: Cal
                 if written.error:
                     raise InputError(f"{file}: {written.error}")
                 if now - exported >= timedelta(seconds=EXPORT_S):
-                    await asyncio.to_thread(export_recording, recorder.directory, file)
+                    await asyncio.to_thread(_export, recorder, file, now)
                     exported = now
                 say(f"{rfc3339(now)}  {written.polls} polls, {written.rows} items  -> {file}")
                 done += 1
             await asyncio.sleep(0 if rounds is not None and done >= rounds else 1)
     finally:
         if done:
-            export_recording(recorder.directory, file)
+            _export(recorder, file, world.clock.now())
         await world.aclose()
 
 
 def _begin(file: Path, directory: Path) -> None:
     if file.is_file() and not directory.is_dir():
         adopt(file, directory)
+    elif file.is_file() and directory.is_dir():
+        more = Archive(file).polls.join(_polls_in(directory), on=["poll_at", "source"], how="anti").height
+        if more:
+            raise InputError(
+                f"{file}: holds {more} polls that {directory} lacks and would be overwritten; record to another file, "
+                f"and join them with heatmap record --merge"
+            )
+
+
+def _polls_in(directory: Path) -> pl.DataFrame:
+    if not any(directory.iterdir()):
+        return pl.DataFrame(schema=POLLS)
+    return Archive(directory).polls
+
+
+def _export(recorder: Recorder, file: Path, now: datetime) -> None:
+    recorder.maintain(now)  # a problem with a day leaves its parts, which are read as they are
+    export_recording(recorder.directory, file)

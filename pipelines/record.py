@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -42,6 +43,7 @@ from pipelines.vetting import trust
 __all__ = ["Maintained", "Recorder", "Written", "read_recording"]
 
 TEMPORARY = ".tmp-"
+_PART = re.compile(r"part-[^/\\\x00]+\.parquet")
 WAIT_S = 60.0
 """How long a change that must be made waits for another process that changes the same recording."""
 
@@ -175,8 +177,11 @@ def _forget_in(path: Path, day: date, source: str, ids: Collection[str]) -> int:
     theirs = (pl.col("source") == source) & pl.col("item_id").is_in(list(ids))
     count = items.filter(theirs).height
     if count:
-        blank: dict[str, object] = {"item_id": "gone", "title": "", "feed": "", "url": None, "names": []}
-        values = [
+        blank: dict[str, object] = {"title": "", "feed": "", "url": None, "names": []}
+        # an id each, or a poll's forgotten items would be taken for one that was written twice
+        ids_now = pl.Series("item_id", [f"gone-{secrets.token_hex(8)}" for _ in range(items.height)], dtype=pl.String)
+        values = [pl.when(theirs).then(ids_now).otherwise(pl.col("item_id")).alias("item_id")]
+        values += [
             pl.when(theirs).then(pl.lit(value, dtype=items.schema[name])).otherwise(pl.col(name)).alias(name)
             for name, value in blank.items() if name in items.columns
         ]  # fmt: skip
@@ -232,7 +237,7 @@ def compact(directory: Path, day: date) -> bool:
         rows = tidy(items for _, items in pairs)
         write_atomically(target, encode(rows, polls.sort("poll_at", "source"), taken, marks))
         trust(target)
-    for name in taken:
+    for name in filter(_PART.fullmatch, taken):  # a footer is outside text
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()

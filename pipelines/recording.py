@@ -293,8 +293,17 @@ class Archive:
         return tidy(frames)
 
 
+def parts_of(file: Path) -> Path:
+    """The folder in which ``heatmap record`` keeps the polls of ``file``: ``FILE.parquet.parts``, or the ``FILE.parts`` of
+    earlier versions where that is there and not another file's."""
+    now, before = file.with_name(f"{file.name}.parts"), file.with_suffix(".parts")
+    other = file.with_suffix(".parquet")
+    theirs = other != file and other.exists()
+    return before if before.is_dir() and not now.exists() and not theirs else now
+
+
 def _elsewhere(path: Path) -> str:
-    parts = path.with_suffix(".parts")
+    parts = parts_of(path)
     return f"; its polls are whole in {parts}, use that" if parts.is_dir() else "; use a copy, or record anew"
 
 

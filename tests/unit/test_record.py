@@ -13,7 +13,7 @@ from pipelines.errors import InputError
 from pipelines.model import ITEMS, FetchResult, Outcome
 from pipelines.record import Recorder, read_recording
 from pipelines.record_merge import export_recording
-from pipelines.recording import Archive
+from pipelines.recording import Archive, encode, open_file
 from tests.unit.recordings import START, minutes, poll, rows
 
 DAY = timedelta(days=1)
@@ -86,6 +86,33 @@ def test_a_crash_between_the_day_file_and_the_removal_of_parts_doubles_nothing(t
     assert recorder.maintain(minutes(0) + DAY).compacted == ()
     assert not (tmp_path / "2026-03-02").exists()
     assert len(recorded(tmp_path)) == 3
+
+
+def test_a_footer_removes_no_file_that_is_not_a_part(tmp_path: Path) -> None:
+    recorder, other = Recorder(tmp_path / "r", 90), tmp_path / "other.txt"
+    other.write_text("x")
+    recorder.append([poll("reddit", minutes(0), ["a"])])
+    recorder.maintain(minutes(0) + DAY)
+    day = tmp_path / "r" / "2026-03-02.parquet"
+    inside = day.with_suffix("") / "note.txt"
+    inside.parent.mkdir()
+    inside.write_text("x")
+    found = open_file(day)
+    names = [str(other), "../../other.txt", "part-x/../../../other.parquet", "note.txt"]
+    day.write_bytes(encode(Archive(tmp_path / "r").read(), found.polls, [*found.parts, *names]))
+    assert recorder.maintain(minutes(0) + DAY).error is None
+    assert other.exists()
+    assert inside.exists()
+
+
+def test_forgotten_items_stay_as_many_rows(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, 90)
+    recorder.append([poll("reddit", minutes(0), ["a", "b", "c"])])
+    assert recorder.forget("reddit", ["a", "b"], [minutes(0).date()]) == 2
+    rows = read_recording(tmp_path)
+    assert rows.height == 3
+    assert rows.filter(pl.col("title") == "")["item_id"].n_unique() == 2
+    assert not {"a", "b"} & set(rows["item_id"])
 
 
 def test_a_late_poll_of_a_compacted_day_is_kept(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from heatmap_app.once import _begin
 from pipelines.errors import InputError
 from pipelines.model import ITEMS, Outcome
 from pipelines.record import Recorder, only_one, replacing, sweep
 from pipelines.record_merge import adopt, merge_recordings
-from pipelines.recording import CLOCK_BACK, START, Archive
+from pipelines.recording import CLOCK_BACK, START, Archive, parts_of
 from pipelines.recording_check import check_recording, gaps_of
 from tests.unit.recordings import minutes, poll, rows
 
@@ -160,3 +161,23 @@ def test_a_folder_tidied_away_under_a_writer_is_made_again(tmp_path: Path) -> No
     recorder.maintain(minutes(0) + timedelta(days=1))
     assert recorder.append([poll("reddit", minutes(10), ["late"])]).error is None
     assert Archive(tmp_path).polls.height == 2
+
+
+def test_two_files_of_one_stem_have_a_folder_each_and_an_old_folder_is_found(tmp_path: Path) -> None:
+    whole, short = tmp_path / "w.parquet", tmp_path / "w.pq"
+    assert parts_of(whole) != parts_of(short)
+    old = tmp_path / "w.parts"
+    old.mkdir()
+    assert parts_of(whole) == old
+    whole.touch()
+    assert parts_of(short) == tmp_path / "w.pq.parts"
+
+
+def test_a_file_that_holds_more_than_its_folder_is_not_overwritten(tmp_path: Path) -> None:
+    record(tmp_path / "a", 0, 10)
+    merge_recordings([tmp_path / "a"], tmp_path / "x.parquet")
+    record(tmp_path / "x.parquet.parts", 10)
+    with pytest.raises(InputError, match=r"holds 1 polls that .*x.parquet.parts lacks"):
+        _begin(tmp_path / "x.parquet", tmp_path / "x.parquet.parts")
+    record(tmp_path / "x.parquet.parts", 0)
+    _begin(tmp_path / "x.parquet", tmp_path / "x.parquet.parts")
