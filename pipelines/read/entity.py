@@ -87,8 +87,8 @@ def lines(store: Store, slugs: Sequence[str], hours: int, at: datetime | None = 
     poll = store.latest(at)
     history = read_history(store, ids, poll.at, max(1, hours)) if poll and ids else {}
     if poll and at is not None:
-        found = {key: store.board_row(poll.id, key) for key in history}
-        history = {key: _as_scored(points, _scores(found[key])) for key, points in history.items()}
+        rows = {key: store.board_row(poll.id, key) for key in history}
+        history = {key: _as_scored(points, _scores(rows[key])) for key, points in history.items()}
     return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids))
 
 

@@ -163,8 +163,8 @@ def test_histories_end_as_that_poll_scored_them(reader: StoreReader) -> None:
     assert view.item is not None
     assert view.history[-1] == view.item.history[-1] == scored
     (line,) = reader.lines(["odalys-brightwater"], 24, ASKED)
-    assert line.points[-1] == scored
-    assert line.points[-2].heat is not None
+    assert line.history[-1] == scored
+    assert line.history[-2].heat is not None
 
 
 def test_the_last_hour_counts_what_was_seen_by_then(reader: StoreReader) -> None:
@@ -174,7 +174,7 @@ def test_the_last_hour_counts_what_was_seen_by_then(reader: StoreReader) -> None
         return {p.source: (p.volume, p.mentions) for p in view.timeline if p.hour == ASKED}
 
     before, after = last(ASKED + HOUR / 4), last(T - HOUR / 4)
-    assert {source: n for source, (_, n) in before.items()} == {"reddit": 0, "trends": 0}
+    assert {source: n for source, (_, n) in before.items()} == {"reddit": 0, "trends": 0, "trades": 0}
     assert {source: n for source, (_, n) in after.items()} == {"reddit": 1, "trends": 1, "trades": 1}
     stored = reader.entity("odalys-brightwater")
     assert stored is not None
