@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 KEPT_FILTERS = 64
 """How many filter combinations keep their view between two publications."""
+
+KEPT_PAST = 6
+"""How many of them may look back: pages step through the past poll by poll, and a week of 200 rows takes megabytes."""
 
 POLLS_SPAN = timedelta(days=7)
 
@@ -152,7 +156,13 @@ class Board:
             kept = self._views.get(filters)
             if kept is not None and kept[0] == version:
                 return kept[1]
-            view = self.reader.heat(filters)
+            try:
+                view = self.reader.heat(filters)
+            except BaseException:
+                with self._guard:
+                    if filters not in self._views:
+                        self._locks.pop(filters, None)
+                raise
             with self._guard:
                 self._keep(filters, version, view)
             return view
@@ -170,6 +180,15 @@ class Board:
         kept = self._views.get(filters)
         return kept[1] if kept else None
 
+    def nearest(self, filters: Filters) -> HeatView | None:
+        """The last view read for ``filters``, or as many rows of a longer one that is the same otherwise. Never names
+        that ``filters`` would not show."""
+        with self._guard:
+            for other, (_, view) in sorted(self._views.items(), key=lambda kept: kept[0] != filters):
+                if replace(other, limit=filters.limit) == filters and other.limit >= filters.limit:
+                    return view if other == filters else replace(view, items=view.items[: filters.limit])
+        return None
+
     def newest(self) -> HeatView | None:
         """The last live view read for any filters: what a page that is opened while the store does not answer begins
         with."""
@@ -185,6 +204,8 @@ class Board:
     def _keep(self, filters: Filters, version: int, view: HeatView) -> None:
         self._views[filters] = (version, view)
         self._views.move_to_end(filters)
-        while len(self._views) > KEPT_FILTERS:
-            gone, _ = self._views.popitem(last=False)
+        past = [filters for filters in self._views if filters.at is not None]
+        live = [filters for filters in self._views if filters.at is None]
+        for gone in [*past[:-KEPT_PAST], *live[: -(KEPT_FILTERS - KEPT_PAST)]]:
+            del self._views[gone]
             self._locks.pop(gone, None)

@@ -8,13 +8,14 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from heatmap_app.board import Board, Hub
+from heatmap_app.board import KEPT_PAST, Board, Hub
 from heatmap_app.pages.reader import Filters
+from pipelines.errors import StoreError
 from pipelines.people import Activity
 from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptPage
 
@@ -84,6 +85,13 @@ class Reader:
 
     def set_domain(self, entity_id: int, domain: str, actor: str, was: str | None = None) -> None:
         raise NotImplementedError
+
+
+class Away(Reader):
+    """A store that does not answer."""
+
+    def heat(self, filters: Filters) -> HeatView:
+        raise StoreError("away")
 
 
 async def told(hub: Hub) -> None:
@@ -211,6 +219,23 @@ async def test_filters_nobody_uses_are_let_go() -> None:
     assert len(board._views) <= 64
     assert len(board._locks) <= 65
     assert board.latest(Filters(domains=("0",))) is None
+
+
+async def test_the_past_takes_little_room_and_never_that_of_the_present() -> None:
+    board, begin = Board(Reader()), datetime(2026, 11, 20, tzinfo=UTC)
+    live = board.view(Filters())
+    for hour in range(100):
+        board.view(Filters(at=begin + timedelta(hours=hour)))
+    assert len(board._views) == len(board._locks) == 1 + KEPT_PAST
+    assert board.view(Filters()) is live
+
+
+async def test_filters_that_cannot_be_read_leave_nothing() -> None:
+    board = Board(Away())
+    for place in range(20):
+        with pytest.raises(StoreError):
+            board.view(Filters(domains=(str(place),)))
+    assert board._locks == {}
 
 
 async def test_pages_hear_a_heartbeat() -> None:
