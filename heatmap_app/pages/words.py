@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 PLATFORM_NAMES = {"reddit": "Reddit", "trends": "Trends", "tiktok": "TikTok", "trades": "Trades"}
 PLATFORM_LETTERS = {"reddit": "R", "trends": "T", "tiktok": "K"}
@@ -92,9 +93,15 @@ class Times:
         return f"{self.local(start).strftime('%a %H:%M')}–{self.clock(end)}"
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The zones a browser knows too: not what names this machine's own, nor files beside them ("posix/...")."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
 def times(zone_name: str | None) -> Times:
     """:class:`Times` for a zone name the browser sent; UTC where there is no such zone."""
-    if not zone_name or len(zone_name) > 64:
+    if not zone_name or len(zone_name) > 64 or zone_name not in _zones():
         return Times()
     try:
         return Times(ZoneInfo(zone_name), zone_name)

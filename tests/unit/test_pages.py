@@ -170,3 +170,5 @@ def test_times_are_the_readers_own_and_junk_zones_are_utc() -> None:
     assert there.near(NOW - timedelta(days=1), NOW) == "Fri 10:32"
     assert there.hour(NOW.replace(minute=0)) == "Sat 10:00–11:00"
     assert all(times(name).name == "UTC" for name in (None, "", "../../etc/passwd", "Mars/Base", "x" * 999, "a\x00b"))
+    unknown_to_browsers = ("localtime", "Factory", "posix/Europe/Berlin", "right/UTC", "posixrules")
+    assert all(times(name).name == "UTC" for name in unknown_to_browsers)
