@@ -53,7 +53,7 @@ def feed_of(request: Request) -> WallFeed:
         runtime = runtime_of(request)
         found = request.app.state.wall = WallFeed(
             runtime.board, runtime.world.clock, runtime.settings, runtime.mode, told_by(runtime.reader.store),
-            getattr(request.app.state, "speed", 1.0), runtime.database_state,
+            runtime.pace, runtime.database_state,
         )  # fmt: skip
     return found
 
@@ -78,12 +78,13 @@ async def state(request: Request) -> Response:
     """The screen's content as JSON. ``tz`` is the browser's zone. 304 for who has it, 503 while there is none.
 
     ``ET-Now`` (ms since 1970) and ``ET-Speed`` tell the world's time with every answer, 304 too: ages count from there.
+    A world that is paused has the speed 0.
     """
     feed = feed_of(request)
     given = request.query_params
     found = await feed.state(wall_query(given.multi_items()), given.get("tz", "")[:64])
     headers = {
-        "Cache-Control": "no-store", "ET-Now": str(round(feed.clock.now().timestamp() * 1000)), "ET-Speed": f"{feed.speed:g}",
+        "Cache-Control": "no-store", "ET-Now": str(round(feed.clock.now().timestamp() * 1000)), "ET-Speed": f"{feed.pace():g}",
     }  # fmt: skip
     if found is None:
         return Response(status_code=503, headers=headers | {"Retry-After": "3"})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,7 +27,7 @@ from heatmap_app.pages.words import Times
 from heatmap_app.plots import SCALES
 from heatmap_app.web.render import TEMPLATES, environment
 from heatmap_app.web.wall_query import WallQuery
-from heatmap_app.web.wall_values import Alerted, Told, Wall, late_after, wall
+from heatmap_app.web.wall_values import Alerted, Note, Told, Wall, late_after, wall
 from pipelines.clock import Clock
 from pipelines.errors import StoreError
 from pipelines.settings import Settings
@@ -51,38 +52,54 @@ POLL_S = (2.0, 15.0)
 ALERTS = 50
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
+AT_ONCE = 4
+"""How many states are made at a time; further addresses wait their turn, so that walls leave the store to others too."""
+
 UNREADABLE = "The board could not be read: the database does not answer."
+FAULTY = "The board could not be read: something went wrong; it is in the log."
 FILES = ("wall.css", "wall.js")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A wall, rendered: ``data`` as templates take it, ``body`` as it is sent, ``tag`` its ETag."""
+    """A wall, rendered: ``data`` as templates take it, ``body`` as it is sent, ``tag`` its ETag; and what it was made of."""
 
     data: dict[str, Any]
     body: bytes
     tag: str
+    values: Wall
+    times: Times
 
 
 class WallFeed:
-    """States for the screens of one process. ``told`` reads what stands beside the board and may block; ``speed`` is
-    virtual seconds a real second. :meth:`state` is called on the event loop only."""
+    """States for the screens of one process. ``told`` reads what stands beside the board and may block; ``pace`` gives
+    the virtual seconds a real second at this moment. :meth:`state` is called on the event loop only."""
 
     def __init__(
         self, board: Board, clock: Clock, settings: Settings, mode: str,
-        told: Callable[[HeatView, datetime], Told], speed: float = 1.0,
+        told: Callable[[HeatView, datetime], Told], pace: Callable[[], float] = lambda: 1.0,
         database: Callable[[], DatabaseState | None] = lambda: None,
     ) -> None:  # fmt: skip
-        self.clock, self.speed, self.settings = clock, speed, settings
+        self.clock, self.pace, self.settings = clock, pace, settings
         self._board, self._told, self._database = board, told, database
         self._nothing = HeatView(as_of=None, mode=mode, stale=False, items=())
         self._kept: OrderedDict[tuple[WallQuery, str], tuple[int, State]] = OrderedDict()
         self._under_way: dict[tuple[WallQuery, str], asyncio.Task[State]] = {}
-        self._last_told: Told = Told()
+        self._last_told: OrderedDict[Filters, Told] = OrderedDict()
+        self._telling = threading.Lock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def state(self, query: WallQuery, zone: str) -> State | None:
         """The wall for an address, read in a browser's ``zone``; None while there is none yet and reading takes long."""
-        key = (replace(query, theme="night", scale=1.0), zone)  # the page's own business
+        # looks are the page's own business; what an address gets wrong must not cost the store anything
+        key = (replace(query, theme="night", scale=1.0, zone="", notes=()), query.times(zone).name)
+        state = await self._state(key)
+        if state is None or not query.notes:
+            return state
+        values = replace(state.values, notes=_beside(state.values.notes, query.notes))
+        return await asyncio.to_thread(rendered, values, state.times, late_after(self.settings), self.pace())
+
+    async def _state(self, key: tuple[WallQuery, str]) -> State | None:
         kept = self._kept.get(key)
         if kept is not None and kept[0] == self._board.version:
             return kept[1]
@@ -95,9 +112,10 @@ class WallFeed:
         return kept[1] if kept is not None else None
 
     async def _renew(self, key: tuple[WallQuery, str]) -> State:
-        version = self._board.version
         try:
-            state = await asyncio.to_thread(self._read, *key)
+            async with self._turns:
+                version = self._board.version
+                state = await asyncio.to_thread(self._read, *key)
         finally:
             self._under_way.pop(key, None)
         self._kept[key] = (version, state)
@@ -109,25 +127,31 @@ class WallFeed:
     def _read(self, query: WallQuery, zone: str) -> State:
         """The state as of now; where the store does not answer, of the last board, with the reason. Blocks."""
         gates, now = self.settings.gates, self.clock.now()
-        view, problem = self._look(query.filters(gates.min_velocity, gates.min_spread), now)
+        view, told, problem = self._look(query.filters(gates.min_velocity, gates.min_spread), now)
         times = query.times(zone)
-        values = wall(
-            view, self._last_told, query, self.settings, times, now, problem=problem, database=self._database()
-        )
-        return rendered(values, times, late_after(self.settings), self.speed)
+        values = wall(view, told, query, self.settings, times, now, problem=problem, database=self._database())
+        return rendered(values, times, late_after(self.settings), self.pace())
 
-    def _look(self, filters: Filters, now: datetime) -> tuple[HeatView, str]:
-        """The board, or the last one and what is wrong: a screen outlives its database, whatever that says."""
+    def _look(self, filters: Filters, now: datetime) -> tuple[HeatView, Told, str]:
+        """The board and what stands beside it, or the last of both and what is wrong: a screen outlives its database,
+        whatever that says."""
         try:
             view = self._board.view(filters)
-            self._last_told = self._told(view, now)
+            told = self._told(view, now)
         except StoreError as error:
             log.warning("wall: reading failed", reason=str(error))
+            problem = UNREADABLE
         except Exception:
             log.exception("wall: reading failed")
+            problem = FAULTY
         else:
-            return view, ""
-        return self._board.latest(filters) or self._board.newest() or self._nothing, UNREADABLE
+            with self._telling:
+                self._last_told[filters] = told
+                self._last_told.move_to_end(filters)
+                while len(self._last_told) > KEPT:
+                    self._last_told.popitem(last=False)
+            return view, told, ""
+        return self._board.nearest(filters) or self._nothing, self._last_told.get(filters, Told()), problem
 
 
 def rendered(values: Wall, times: Times, late: timedelta, speed: float) -> State:
@@ -157,7 +181,13 @@ def rendered(values: Wall, times: Times, late: timedelta, speed: float) -> State
         ],
     }  # fmt: skip
     body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return State(data, body, f'"{sha256(body).hexdigest()[:20]}"')
+    return State(data, body, f'"{sha256(body).hexdigest()[:20]}"', values, times)
+
+
+def _beside(notes: Sequence[Note], asked: Sequence[str]) -> tuple[Note, ...]:
+    """``notes`` with those about an address after the bad ones."""
+    bad = sum(note.tone == "bad" for note in notes)
+    return (*notes[:bad], *(Note(note, "warn") for note in asked), *notes[bad:])
 
 
 def _ms(instant: datetime | None) -> int | None:

@@ -40,6 +40,7 @@ class WallServer:
     def __init__(self, reader: SampleReader, settings: Settings, port: int = 0, speed: float = 1.0) -> None:
         self.reader, self.told, self.gone, self.reads = reader, Told(), 0, 0
         self.database: DatabaseState | None = None
+        self.speed = speed
         self.clock, self.board = ManualClock(reader.now), Board(reader)
         self.app = FastAPI()
         problems.install(self.app)
@@ -47,7 +48,7 @@ class WallServer:
         self.app.middleware("http")(self._maybe)
         self.app.state.reader, self.app.state.events = reader, Events()
         self.app.state.wall = WallFeed(
-            self.board, self.clock, settings, reader.mode, self._told, speed, lambda: self.database
+            self.board, self.clock, settings, reader.mode, self._told, lambda: self.speed, lambda: self.database
         )
         self.app.include_router(api.router)
         self.app.include_router(wall.router)

@@ -15,6 +15,7 @@ import pytest
 
 from heatmap_app.pages.reader import Filters
 from heatmap_app.web import wall_feed
+from heatmap_app.web.wall_values import Told
 from pipelines.errors import StoreError
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
@@ -117,10 +118,65 @@ def test_addresses_do_not_pile_up(server: WallServer, monkeypatch: pytest.Monkey
     monkeypatch.setattr(wall_feed, "KEPT", 4)
     with client(server) as screen:
         for at in range(7):
-            assert screen.get(f"/wall/state?p{at}=1").status_code == 200
+            assert screen.get(f"/wall/state?rows={at + 1}").status_code == 200
     feed = server.app.state.wall
     assert len(feed._kept) == 4
     assert feed._under_way == {}
+
+
+def test_what_an_address_gets_wrong_costs_no_read(server: WallServer) -> None:
+    with client(server) as screen:
+        screen.get("/wall/state")
+        for at in range(5):
+            notes = screen.get(f"/wall/state?tz=Mars/Base{at}&p{at}=1").json()["regions"]["notes"]
+            assert f"p{at}: no such setting" in notes
+        assert "no such setting" not in screen.get("/wall/state").text
+    assert server.reads == 1
+    assert len(server.app.state.wall._kept) == 1
+
+
+def test_the_speed_is_that_of_the_moment(server: WallServer) -> None:
+    with client(server) as screen:
+        assert screen.get("/wall/state").headers["et-speed"] == "1"
+        server.speed = 0.0
+        assert screen.get("/wall/state").headers["et-speed"] == "0"
+
+
+def test_what_stands_beside_one_board_is_not_shown_beside_another(
+    server: WallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed: wall_feed.WallFeed = server.app.state.wall
+    one, other, now = Filters(limit=5), Filters(limit=9, domains=None), server.clock.now()
+    server.told = Told((), {1: "held"})
+    assert feed._look(one, now)[1:] == (server.told, "")
+    server.told = Told((), {2: "held"})
+    assert feed._look(other, now)[1:] == (server.told, "")
+    monkeypatch.setattr(server.reader, "heat", away)
+    server.board.version += 1
+    assert feed._look(one, now)[1:] == (Told((), {1: "held"}), wall_feed.UNREADABLE)
+
+
+def test_without_a_store_a_wall_shows_no_other_filters_names(
+    server: WallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, now = server.app.state.wall, server.clock.now()
+    everything = server.board.view(Filters(domains=None, limit=50))
+    assert len(everything.items) > 3
+    monkeypatch.setattr(server.reader, "heat", away)
+    assert feed._look(Filters(limit=3), now)[0].items == ()
+    view = feed._look(Filters(domains=None, limit=3), now)[0]
+    assert view.items == everything.items[:3]
+
+
+def test_a_fault_of_ours_is_not_the_database_s(server: WallServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(_filters: Filters) -> HeatView:
+        raise KeyError("slug")
+
+    monkeypatch.setattr(server.reader, "heat", faulty)
+    with client(server) as screen:
+        notes = screen.get("/wall/state").json()["regions"]["notes"]
+    assert "something went wrong; it is in the log" in notes
+    assert "database" not in notes
 
 
 def test_without_its_database_the_wall_says_so_and_goes_on(server: WallServer, monkeypatch: pytest.MonkeyPatch) -> None:
