@@ -41,7 +41,7 @@ def _graph(name: str, related: Sequence[Mapping[str, Any]]) -> Html:
     lines, words = [], []
     for place, found in enumerate(related):
         turn = 2 * math.pi * (place + 0.5) / len(related) - math.pi / 2
-        across, down = 50 + 21 * math.cos(turn), HEIGHT / 2 + (HEIGHT / 2 - 16) * math.sin(turn)
+        across, down = 50 + 13 * math.cos(turn), HEIGHT / 2 + (HEIGHT / 2 - 16) * math.sin(turn)
         weight = 1 + 6 * int(found["count"]) / most
         anchor = "middle" if abs(math.cos(turn)) < 0.4 else "start" if math.cos(turn) > 0 else "end"
         lines.append(
