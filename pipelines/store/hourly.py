@@ -37,15 +37,22 @@ FRESH = {
         JOIN touched_level t ON t.entity_id = m.entity_id AND t.source = h.source AND t.hour = h.hour
         GROUP BY 1, 2, 3""",  # noqa: S608  # the same
 }
+PRUNED = "store:pruned"
+"""Where pruning notes up to when it has deleted mentions and sightings, as ``before``."""
+WHOLE_SINCE = f"""coalesce((SELECT CAST(value->>'before' AS timestamptz) FROM source_state WHERE key = '{PRUNED}'),
+    '-infinity')"""  # noqa: S608  # our own name
+"""An hour that starts before this has lost mentions, or may have: what is stored of it cannot be made again."""
 REBUILT = (
     f"""SELECT m.entity_id, m.source, date_trunc('hour', m.at) AS hour, sum({EVENT_W}) AS volume,
             count(*)::int AS mentions, max(m.at) AS last_at
         FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
-        WHERE m.entity_id = ANY(:ids) AND m.source IN {EVENTS} GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+        WHERE m.entity_id = ANY(:ids) AND m.source IN {EVENTS} AND date_trunc('hour', m.at) >= {WHOLE_SINCE}
+        GROUP BY 1, 2, 3""",  # noqa: S608  # the same
     f"""SELECT m.entity_id, m.source, date_trunc('hour', s.seen_at) AS hour, max({LEVEL_W}) AS volume,
             count(DISTINCT s.item_id)::int AS mentions, max(s.seen_at) AS last_at
         FROM mention m JOIN sighting s ON s.source = m.source AND s.item_id = m.item_id
-        WHERE m.entity_id = ANY(:ids) GROUP BY 1, 2, 3""",  # noqa: S608  # the same
+        WHERE m.entity_id = ANY(:ids) AND date_trunc('hour', s.seen_at) >= {WHOLE_SINCE}
+        GROUP BY 1, 2, 3""",  # noqa: S608  # the same
 )
 
 WRITE = """INSERT INTO hourly (entity_id, source, hour, volume, mentions, last_at) {rows}
@@ -53,8 +60,9 @@ WRITE = """INSERT INTO hourly (entity_id, source, hour, volume, mentions, last_a
         last_at = excluded.last_at
     WHERE (hourly.volume, hourly.mentions, hourly.last_at) IS DISTINCT FROM
         (excluded.volume, excluded.mentions, excluded.last_at)"""
-KEPT_SINCE = """SELECT least((SELECT date_trunc('hour', min(at)) FROM mention),
-    (SELECT date_trunc('hour', min(seen_at)) FROM sighting))"""
+CLEAR = f"""DELETE FROM hourly WHERE entity_id = ANY(:ids) AND hour >= {WHOLE_SINCE}
+    AND hour >= least((SELECT date_trunc('hour', min(at)) FROM mention),
+        (SELECT date_trunc('hour', min(seen_at)) FROM sighting))"""  # noqa: S608  # our own
 
 POLL_KEYS = "SELECT source, item_id FROM stage_item UNION SELECT source, item_id FROM stage_mention"
 
@@ -69,11 +77,8 @@ def refresh_touched_hours(connection: Connection) -> None:
 
 
 def rebuild_hours(connection: Connection, entity_ids: Sequence[int]) -> None:
-    """Recompute all hours of these entities (original ids), as far back as their mentions are kept."""
+    """Recompute all hours of these entities (original ids), as far back as all mentions are kept; older ones stay."""
     ids = list(entity_ids)
-    kept_since = connection.scalar(text(KEPT_SINCE))
-    connection.execute(
-        text("DELETE FROM hourly WHERE entity_id = ANY(:ids) AND hour >= :since"), {"ids": ids, "since": kept_since}
-    )
+    connection.execute(text(CLEAR), {"ids": ids})
     for rows in REBUILT:
         connection.execute(text(WRITE.format(rows=rows)), {"ids": ids})

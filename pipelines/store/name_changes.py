@@ -18,7 +18,7 @@ from pipelines.people import Person
 from pipelines.store.base import clean_line, family_of, write_audit
 from pipelines.store.bulk import KEY_BYTES, json_dump
 from pipelines.store.catalogue import free_slug, give_name, make_entity
-from pipelines.store.hourly import rebuild_hours
+from pipelines.store.hourly import WHOLE_SINCE, rebuild_hours
 
 Facts = dict[str, Any]
 EDITOR = "editor"
@@ -38,8 +38,9 @@ KEEP_CANDIDATES = """INSERT INTO change_item
     SELECT :change, 'candidate', c.source, c.item_id, :id, c.canonical, c.name, c.via, c.at, c.last_at
     FROM candidate c WHERE c.canonical = :canonical"""
 BY_NAME = "m.entity_id = ANY(:family) AND m.matched = :canonical"
-CLEAR_HOURS = """DELETE FROM hourly WHERE entity_id = ANY(:family) AND hour >= (SELECT date_trunc('hour', min(m.at))
-    FROM mention m WHERE m.entity_id = ANY(:family) AND m.matched = :canonical)"""
+CLEAR_HOURS = f"""DELETE FROM hourly WHERE entity_id = ANY(:family) AND hour >= {WHOLE_SINCE}
+    AND hour >= (SELECT date_trunc('hour', min(m.at))
+        FROM mention m WHERE m.entity_id = ANY(:family) AND m.matched = :canonical)"""  # noqa: S608 - our own
 FIRST_SEEN = """UPDATE entity SET first_seen = (SELECT min(at) FROM mention WHERE entity_id = :id)
     WHERE id = :id AND first_seen IS NULL"""
 
@@ -102,7 +103,9 @@ def split(connection: Connection, wanted: NameChange, by: Person) -> Facts:
         apart = _all_apart(connection, wanted.entity, merged)
         change = note(connection, wanted, by, {"new": new, "name": shown, "merged_into": apart[new], "apart": apart})
     elif len({row["canonical"] for row in names if row["entity_id"] == wanted.entity}) < 2:
-        raise InputError(f"{entity['slug']}: {wanted.canonical!r} is its only name; rename or mute it instead")
+        raise InputError(
+            f"{entity['slug']}: {wanted.canonical!r} is its only name: add another one first, or mute the entity"
+        )
     else:
         change, new = _split_off(connection, wanted, by, entity, family, holders)
     detail = {"from": wanted.entity, "name": wanted.canonical, "new": new}

@@ -11,12 +11,16 @@ from pipelines.settings import Retention
 from pipelines.store.base import Part, clean_line
 from pipelines.store.bulk import json_dump
 from pipelines.store.engine import Database, as_utc
+from pipelines.store.hourly import PRUNED
 
 CANDIDATE_DAYS = 8
 """Discovery looks back 7 days."""
 ONCE_DAYS = 2
 """Longer than any client repeats a request."""
 
+NOTE_PRUNED = """INSERT INTO source_state (key, value, updated_at) VALUES (:key, CAST(:value AS jsonb), now())
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+    WHERE CAST(source_state.value->>'before' AS timestamptz) < CAST(excluded.value->>'before' AS timestamptz)"""
 PRUNE = (
     ("sighting", "DELETE FROM sighting WHERE seen_at < :mentions"),
     ("mention", """DELETE FROM mention m USING item i WHERE i.source = m.source AND i.item_id = m.item_id
@@ -66,6 +70,9 @@ class Upkeep(Part):
             # one transaction each: a long prune holds no lock for long, and stopping it half-way loses nothing
             with self._db.writing() as connection:
                 gone[table] = connection.execute(text(statement), used).rowcount
+                if table in {"sighting", "mention"} and gone[table]:
+                    told = {"key": PRUNED, "value": json_dump({"before": times["mentions"].isoformat()})}
+                    connection.execute(text(NOTE_PRUNED), told)
         return gone
 
     def append_only(self) -> frozenset[str]:

@@ -253,3 +253,31 @@ def test_a_name_that_came_with_two_merges_goes_with_both(store: Store, ids: list
     assert store.family(one) == [one]
     store.undo_change(number, ANA, T)
     assert everything(store) == before
+
+
+def test_hours_older_than_their_mentions_are_kept(store: Store, ids: list[int]) -> None:
+    old, asked = T - timedelta(days=100), load_settings().retention
+    rows = [item(key, at=old, published_at=old) for key in ("x", "y")]
+    save(store, [result(rows, at=old)], mentions(*(("reddit", key, ids[0], "odalys") for key in ("x", "y"))))
+    save(store, [result([item("y", at=T, published_at=old)])])
+    assert store.prune(T, asked)["mention"] == 1  # y is still seen, so it still says how old it is
+
+    def hours(of: int) -> list[int]:
+        return [row["mentions"] for row in store.hourly_rows([of], old - HOUR, old + HOUR)]
+
+    assert hours(ids[0]) == [2]
+    actions: list[NameAction] = ["unalias", "split"]
+    for action in actions:
+        number = change(store, action, ids[0], canonical="odalys")
+        assert hours(ids[0]) == [2]
+        store.undo_change(number, ANA, T)
+        assert hours(ids[0]) == [2]
+
+
+def test_names_change_before_anything_was_seen(store: Store) -> None:
+    (one,) = add(store, "Odalys Brightwater")
+    change(store, "alias", one, canonical="oda", display="Oda")
+    number = change(store, "unalias", one, canonical="oda")
+    store.undo_change(number, ANA, T)
+    assert store.find("odalys-brightwater") == one
+    assert {row.canonical for row in store.name_rows([one])} == {"odalys brightwater", "oda"}
