@@ -18,10 +18,17 @@ from heatmap_app.cli_evaluate import evaluate_labelled_folder
 from pipelines.backtest import BacktestAlert, BacktestResult, run
 from pipelines.backtest.keeping import FOLDER, keep
 from pipelines.errors import InputError, SettingsError
+from pipelines.model import SOURCES
 from pipelines.replay import Recording
 from pipelines.section import Section
 from pipelines.settings import Settings, load_settings
 
+READ = frozenset(
+    ("velocity", "methods", "affect", "heat", "confidence", "discovery", "poll", "gates", "episode", "kpis")
+)  # fmt: skip
+"""The sections a backtest reads as a whole; what is set ends up in the result and the report, so nothing else may be."""
+
+READ_OF_SOURCES = frozenset(("poll_seconds", "kind", "noise_unit"))
 _WHERE = re.compile(r" \(read from [^)]*\)$")
 
 
@@ -97,6 +104,8 @@ def parse_overrides(given: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"--set {key.strip()}: there is no section {section!r}; see config/*.toml")
         if name not in kind.model_fields:
             raise InputError(f"--set {key.strip()}: {section} has {', '.join(kind.model_fields)}")
+        if section not in READ and not (section in SOURCES and name in READ_OF_SOURCES):
+            raise InputError(f"--set {key.strip()}: a backtest does not read it; it would change nothing")
         chosen.setdefault(section, {})[name] = _value(value.strip())
     return chosen
 

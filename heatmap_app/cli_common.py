@@ -45,6 +45,8 @@ def parse_time(text: str, option: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"{option}: {text!r} is not a time; write it like 2026-11-22T14:00:00Z") from None
+    if not 2000 < instant.year < 2100:
+        raise InputError(f"{option}: {text!r} lies outside the years 2001 to 2099")
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 

@@ -32,7 +32,7 @@ def platform_parts(current: Now, place: int) -> dict[str, dict[str, Any]]:
 
 
 def receipts(
-    memory: Memory, prepared: Prepared, entity: int, platforms: Mapping[str, Any], now: datetime
+    memory: Memory, prepared: Prepared, entity: int, platforms: Mapping[str, Any], now: datetime, window_hours: int
 ) -> tuple[dict[str, Any], ...]:
     """The strongest items of the window: one a platform, then whatever else is strongest; three in all."""
     until = micros(now)
@@ -40,7 +40,7 @@ def receipts(
     for item in memory.items.get(entity, ()):
         if memory.source[item] == TRADES:
             continue
-        times = memory.times(item, until - 12 * HOUR, until)
+        times = memory.times(item, until - window_hours * HOUR, until)
         if times:
             ref, at = times[-1]
             engagement = finite(memory.figures(item, ref)[0])

@@ -48,11 +48,13 @@ class Fired:
 
 @dataclass
 class Kept:
-    """What a run leaves behind. ``checks``: (entity, poll, velocity, spread) of alerted names, for the back-check;
+    """What a run leaves behind. ``before``: (entity, at, start of the episode) of alerts in the warm-up, which are known of
+    but never counted; ``checks``: (entity, poll, velocity, spread) of alerted names, for the back-check;
     ``polls``: the scoring polls that brought new data; ``scored``: every score, where it was asked for."""
 
     decisions: list[dict[str, Any]] = field(default_factory=list)
     fired: list[Fired] = field(default_factory=list)
+    before: list[tuple[int, datetime, datetime]] = field(default_factory=list)
     checks: list[tuple[int, datetime, float, int]] = field(default_factory=list)
     polls: list[datetime] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -231,13 +233,16 @@ class Flow:
                 self.kept.decisions.append({"at": now, **decision})
                 if fired:
                     self.kept.fired.append(self._fired(decision, wanted, current, coverage, now))
+            elif fired:
+                self.kept.before.append((decision["entity"], now, decision["started_at"]))
 
     def _fired(self, decision: Mapping[str, Any], wanted: Ints, current: Now, coverage: Polled, now: datetime) -> Fired:
         entity = self.discovery.cast[decision["entity"]]
         place = int(np.searchsorted(wanted, entity.id))
         parts = platform_parts(current, place)
         return Fired(
-            now, entity, decision, parts, receipts(self.memory, self.prepared, entity.id, parts, now),
+            now, entity, decision, parts,
+            receipts(self.memory, self.prepared, entity.id, parts, now, self.scoring.window_hours),
             trail_before(self.memory, entity.id, coverage, self.scoring, now),
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -19,7 +19,8 @@ LEAST_TRADE_ITEMS = 1
 
 def missed(flow: Flow, prepared: Prepared, episodes: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
     """:data:`MISSES`: names with a trade item published in the span that a platform named within the lead's window of the
-    first of them, and that had no alert from before that window to its end."""
+    first of them, and that had no alert in the span, nor one in the warm-up so late that this item is in its lead's window.
+    """
     alerted = defaultdict(list)
     for one in flow.kept.fired:
         alerted[one.entity.id].append(one.at)
@@ -28,6 +29,9 @@ def missed(flow: Flow, prepared: Prepared, episodes: pl.DataFrame, start: dateti
     for entity, items in sorted(flow.memory.trades.items()):
         out = sorted({at for _, at in items if at is not None and start <= at <= end})
         if len(out) < LEAST_TRADE_ITEMS or alerted.get(entity):
+            continue
+        late = out[0] - timedelta(hours=flow.settings.kpis.trades_after_hours)
+        if any(who == entity and at >= late for who, at, _ in flow.kept.before):
             continue
         seen = _seen(flow, prepared, entity, out[0])
         if not seen:

@@ -37,7 +37,7 @@ def conclude(
     )
     polls = pl.DataFrame({"poll_at": flow.kept.polls}, schema=POLLS)
     checks = back_checks(alerts, polls, scores, rules, end)
-    repeated = duplicates(alerts, rules).sort("alert")["duplicate_of"].is_not_null().to_list()
+    repeated = _repeated(flow, alerts)
     results: list[str] = checks["result"].to_list()
     verdicts = Counter("duplicate" if twice else result for twice, result in zip(repeated, results, strict=True))
     decisions, episodes = _decisions(flow), _episodes(flow)
@@ -59,6 +59,13 @@ def conclude(
         discovered=sum(one.since is not None and one.since >= start for one in flow.discovery.cast.values()),
         overrides=overrides, notes=prepared.notes,
     )  # fmt: skip
+
+
+def _repeated(flow: Flow, alerts: pl.DataFrame) -> list[bool]:
+    """Whether each alert is a duplicate; of one in the warm-up too, which is not itself counted."""
+    earlier = [(-1 - number, entity, at) for number, (entity, at, _) in enumerate(flow.kept.before)]
+    found = duplicates(pl.concat([pl.DataFrame(earlier, schema=ALERTS, orient="row"), alerts]), flow.settings.kpis)
+    return found.filter(pl.col("alert") >= 0).sort("alert")["duplicate_of"].is_not_null().to_list()
 
 
 def _publications(flow: Flow, entities: set[int]) -> pl.DataFrame:
@@ -137,7 +144,8 @@ def _episode(
         row for row in part
         if (row["velocity_z"] or 0.0) >= gates.min_velocity and (row["spread_count"] or 0) >= gates.min_spread
     ]  # fmt: skip
-    alerted = next((row["at"] for row in part if row["outcome"] == DecisionOutcome.FIRED), None)
+    earlier = (at for entity, at, started_at in flow.kept.before if (entity, started_at) == key)
+    alerted = next((row["at"] for row in part if row["outcome"] == DecisionOutcome.FIRED), next(earlier, None))
     held = Counter(str(row["reason"]) for row in passes if row["outcome"] == DecisionOutcome.HELD_BACK)
     return {
         "entity": who.id, "name": who.name, "slug": who.slug, "started_at": key[1],

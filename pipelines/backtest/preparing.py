@@ -80,7 +80,8 @@ def prepare(
 ) -> Prepared:  # fmt: skip
     """Read and match a recording for :func:`evaluate`, with up to 15 days before ``start`` as warm-up.
 
-    ``start`` and ``end`` (UTC, both included) default to its first and last poll; ``catalogue`` to the shipped one.
+    ``start`` and ``end`` (UTC, both included) default to its first and last poll and never lie outside them, which a note
+    says; ``catalogue`` to the shipped one.
     Raises :class:`InputError` where the recording holds no poll in the span or no platform at all.
     """
     told = progress or (lambda _part, _what: None)
@@ -89,6 +90,7 @@ def prepare(
     known = between(known, first - LOOK_BACK - MICROSECOND, last)
     if between(known, first - MICROSECOND, last).is_empty():
         raise InputError(f"the recording has no poll between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC")
+    first, last, notes = _within(polls, known, first, last)
     if not set(known["source"].unique()) & set(PLATFORMS):
         raise InputError(f"the recording has no platform ({', '.join(PLATFORMS)}); there is nothing to score")
     times = thin(known["poll_at"].to_list(), settings.poll.score_seconds)
@@ -106,10 +108,23 @@ def prepare(
     told(1.0, "prepared")
     return Prepared(
         name, first, last, tuple(source for source in SOURCES if source in set(known["source"])), basis_of(settings),
-        tuple(getattr(polls, "skipped", ())), _ticks(known, fetches, times), fetches, covered, reader.items(),
+        (*getattr(polls, "skipped", ()), *notes), _ticks(known, fetches, times), fetches, covered, reader.items(),
         texts.frame, reader.seen(texts.frame), reader.wordings(), reader.starts(), owned, named, stands, alone,
         cast, aliases, texts.found(),
     )  # fmt: skip
+
+
+def _within(
+    polls: Polls, known: pl.DataFrame, start: datetime, end: datetime
+) -> tuple[datetime, datetime, tuple[str, ...]]:
+    """The span cut to what was recorded, and what was cut: time that nobody watched is no time without alerts."""
+    begins, ends = known["poll_at"][0], getattr(polls, "end", None) or end
+    notes = []
+    if start < begins:
+        notes.append(f"the time before {begins:%Y-%m-%d %H:%M} UTC, where the recording begins")
+    if end > ends:
+        notes.append(f"the time after {ends:%Y-%m-%d %H:%M} UTC, where the recording ends")
+    return max(start, begins), min(end, ends), tuple(notes)
 
 
 def _all_polls(polls: Polls, start: datetime | None, end: datetime | None) -> pl.DataFrame:

@@ -28,6 +28,7 @@ def run(
 ) -> BacktestResult:  # fmt: skip
     """:func:`prepare` and :func:`evaluate` in one. Raises :class:`InputError`."""
     told = progress or (lambda _part, _what: None)
+    domains_of(domain)  # a wrong one is refused before minutes of reading
     prepared = prepare(
         polls, settings, start=start, end=end, catalogue=catalogue, name=name,
         progress=lambda part, what: told(0.2 * part, what),
@@ -49,7 +50,7 @@ def evaluate(
     holds no poll, or the domain does not exist.
     """
     flow = flow_of(prepared, settings, start=start, domain=domain)
-    last = end or prepared.end
+    last = min(end or prepared.end, prepared.end)
     ticks = [tick for tick, at in enumerate(prepared.ticks["at"].to_list()) if at <= last]
     if not ticks or prepared.ticks["at"][ticks[-1]] < flow.start:
         raise InputError(f"no poll between {flow.start:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC")

@@ -73,6 +73,10 @@ def test_it_prints_a_table_and_the_figures_for_people(file: Path, tmp_path: Path
     ("arguments", "said"),
     [
         (["--set", "gates.min_speed=2"], "--set gates.min_speed: gates has min_velocity, min_spread, consecutive"),
+        (["--set", "slack.bot_token=xoxb-1"], "--set slack.bot_token: a backtest does not read it"),
+        (["--set", "reddit.client_secret=x"], "--set reddit.client_secret: a backtest does not read it"),
+        (["--set", "gates.min_velocity=NaN"], "--set gates.min_velocity: Input should be a finite number"),
+        (["--from", "0001-01-01"], "--from: '0001-01-01' lies outside the years 2001 to 2099"),
         (["--set", "doors.min_velocity=2"], "there is no section 'doors'"),
         (["--set", "min_velocity"], "write it like gates.min_velocity=2.0"),
         (["--set", "gates.min_spread=9"], "--set gates.min_spread: Input should be less than or equal to 3"),
@@ -101,9 +105,9 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_settings_of_a_run_go_over_the_files() -> None:
-    chosen = parse_overrides(["gates.min_velocity=2.0", "velocity.method=plain", 'reddit.feeds=["all"]'])
+    chosen = parse_overrides(["gates.min_velocity=2.0", "velocity.method=plain", "reddit.noise_unit=7.5"])
     made = settings_with(chosen)
-    assert (made.gates.min_velocity, made.velocity.method, made.reddit.feeds) == (2.0, "plain", ("all",))
+    assert (made.gates.min_velocity, made.velocity.method, made.reddit.noise_unit) == (2.0, "plain", 7.5)
     assert made.gates.consecutive == 2
 
 

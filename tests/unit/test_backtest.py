@@ -146,6 +146,26 @@ def test_a_span_counts_only_its_own_alerts_and_knows_what_came_before() -> None:
     assert late.polls == HOURS - 200
 
 
+def test_a_span_beyond_the_recording_is_cut_to_it_and_says_so() -> None:
+    wide = run(recording(), settings(), start=START - 900 * HOUR, end=START + 9000 * HOUR, name="small")
+    assert (wide.start, wide.end) == (result().start, result().end)
+    assert wide.alerts_per_day == result().alerts_per_day
+    assert wide.lead == result().lead
+    assert [note.split(",")[1] for note in wide.notes] == [
+        " where the recording begins", " where the recording ends",
+    ]  # fmt: skip
+
+
+def test_an_alert_of_the_warm_up_is_known_of_and_not_counted() -> None:
+    first = result().alerts[0].at
+    late = run(recording(), settings(), start=first + HOUR, name="late")
+    assert [alert.entity for alert in late.alerts] == [SECOND]
+    assert NAME not in late.near_misses["name"].to_list()
+    assert late.misses.is_empty()
+    (episode,) = late.episodes.filter(pl.col("name") == NAME).to_dicts()
+    assert episode["alerted_at"] == first
+
+
 def test_what_the_trades_covered_without_an_alert_is_a_miss() -> None:
     nobody = evaluate(prepared(), settings(gates={"min_spread": 3}))
     (miss,) = nobody.misses.to_dicts()
