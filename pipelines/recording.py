@@ -183,6 +183,10 @@ def _polls_from_footer(text: str) -> pl.DataFrame:
     frame = pl.DataFrame(
         rows, schema=[(name, pl.Int64 if POLLS[name] == UTC_TIME else pl.String) for name in POLLS], orient="row"
     )
+    for name, known in (("source", set(SOURCES)), ("outcome", {outcome.value for outcome in Outcome})):
+        strange = sorted(str(value) for value in set(frame[name]) - known)
+        if strange or frame["poll_at"].has_nulls():
+            raise ValueError(f"its footer has polls with {name} {', '.join(strange)[:100] or 'at no time'}")
     return frame.cast({name: dtype for name, dtype in POLLS.items() if dtype == UTC_TIME})
 
 

@@ -6,6 +6,7 @@ against the same hours, from the recording's first poll to its last, so that a s
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.errors import InputError
 from pipelines.model import SOURCES
 from pipelines.record import TEMPORARY
 from pipelines.recording import CLOCK_BACK, START, Archive, Mark
@@ -88,9 +90,8 @@ class Checked:
 
 def check_recording(path: Path, now: datetime, told: Callable[[float], None] = lambda _: None) -> Checked:
     """Read ``path`` to its last row; ``told`` hears the share done. Raises :class:`InputError` where it is no recording."""
-    archive = Archive(path)
+    archive, stored = _counted(path)
     items, future, rows = _items(archive, told)
-    stored = _stored(archive)
     back = _clock_back(archive)
     starts = [mark for mark in archive.marks if mark.kind == START]
     polls = archive.polls
@@ -125,6 +126,17 @@ def _items(
             future[source] = future.get(source, 0) + ahead
         told((number + 1) / len(days))
     return counts, future, rows
+
+
+def _counted(path: Path) -> tuple[Archive, int]:
+    """The recording and its stored rows; listed anew where a day is compacted meanwhile."""
+    for _ in range(3):
+        archive = Archive(path)
+        try:
+            return archive, _stored(archive)
+        except FileNotFoundError:
+            continue
+    raise InputError(f"{path}: files keep disappearing while they are read")
 
 
 def _stored(archive: Archive) -> int:
@@ -183,7 +195,11 @@ def _left_over(path: Path) -> tuple[str, ...]:
     if not path.is_dir():
         return ()
     found = sorted(left for left in path.rglob(f"{TEMPORARY}*") if left.is_file())
+    sizes = []
+    for left in found:
+        with contextlib.suppress(FileNotFoundError):  # it was finished meanwhile
+            sizes.append((left, left.stat().st_size))
     return tuple(
-        f"{left.relative_to(path)}: an unfinished write of {left.stat().st_size} bytes; its poll is not recorded"
-        for left in found
+        f"{left.relative_to(path)}: an unfinished write of {size} bytes; its poll is not recorded"
+        for left, size in sizes
     )

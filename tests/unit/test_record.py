@@ -13,7 +13,7 @@ from pipelines.errors import InputError
 from pipelines.model import ITEMS, FetchResult, Outcome
 from pipelines.record import Recorder, read_recording
 from pipelines.record_merge import export_recording
-from pipelines.recording import Archive, encode, open_file
+from pipelines.recording import POLLS, Archive, DamagedFileError, encode, open_file
 from tests.unit.recordings import START, minutes, poll, rows
 
 DAY = timedelta(days=1)
@@ -103,6 +103,14 @@ def test_a_footer_removes_no_file_that_is_not_a_part(tmp_path: Path) -> None:
     assert recorder.maintain(minutes(0) + DAY).error is None
     assert other.exists()
     assert inside.exists()
+
+
+@pytest.mark.parametrize(("source", "outcome"), [("reddit", "weird"), ("myspace", "ok")])
+def test_a_footer_with_an_unknown_word_is_damage(tmp_path: Path, source: str, outcome: str) -> None:
+    polls = pl.DataFrame([(minutes(0), source, outcome, None)], schema=POLLS, orient="row")
+    (tmp_path / "o.parquet").write_bytes(encode(pl.DataFrame(schema=ITEMS), polls))
+    with pytest.raises(DamagedFileError, match=r"its footer has polls with (source myspace|outcome weird)"):
+        open_file(tmp_path / "o.parquet")
 
 
 def test_forgotten_items_stay_as_many_rows(tmp_path: Path) -> None:
