@@ -80,7 +80,13 @@ def background_of(
     )  # fmt: skip
     first, last = _ends(prepared)
     begin = _full_hour(start) if start else _full_hour(first + timedelta(hours=168)) + AN_HOUR
-    return Background(name, mentions, coverage.cast(COVERAGE), begin, _full_hour(end or last))
+    until = _full_hour(end or last)
+    if until <= begin:
+        raise InputError(
+            f"{name}: nothing to score between {begin:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC; a recording must be "
+            f"longer than the 169 hours its baselines need"
+        )
+    return Background(name, mentions, coverage.cast(COVERAGE), begin, until)
 
 
 def _engagement() -> pl.Expr:

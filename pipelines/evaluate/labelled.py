@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,9 @@ def read_folder(folder: Path) -> tuple[Series, ...]:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """Without a zone, as the counts are: one that is named is made UTC first."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
 
 
 def _series(folder: Path, name: str, windows: tuple[Window, ...]) -> Series:
@@ -73,7 +75,7 @@ def _series(folder: Path, name: str, windows: tuple[Window, ...]) -> Series:
         raise InputError(f"{folder}: {WINDOWS} names {name}, but there is no such file")
     try:
         frame = pl.read_csv(found[0], columns=["timestamp", "value"], schema_overrides={"value": pl.Float64})
-        times = frame["timestamp"].str.to_datetime(time_unit="us")
+        times = frame["timestamp"].str.to_datetime(time_unit="us").dt.replace_time_zone(None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{found[0]}: wanted columns timestamp,value ({str(error).splitlines()[0][:120]})") from None
     values = frame["value"].to_numpy()
@@ -85,7 +87,8 @@ def _series(folder: Path, name: str, windows: tuple[Window, ...]) -> Series:
         raise InputError(f"{found[0]}: its rows are {timedelta(microseconds=step)} apart; wanted a part of an hour")
     place = np.rint((at - at[0]) / step).astype(np.int64)
     counts = np.full(place[-1] + 1, np.nan)
-    counts[place] = values
+    counts[place] = 0.0
+    np.add.at(counts, place, values)  # two rows of one step, as where clocks are set back, are both counts of it
     first = times[0]
     if not isinstance(first, datetime):
         raise InputError(f"{found[0]}: a timestamp is empty")

@@ -221,6 +221,16 @@ def test_a_folder_is_read(tmp_path: Path, packed: bool) -> None:
     assert len(series.windows) == 2
 
 
+def test_zones_and_two_rows_of_one_step_are_read(tmp_path: Path) -> None:
+    lines = [f"2026-01-01T00:{minute:02d}:00Z,{count}" for minute, count in ((0, 1), (5, 2), (5, 3), (10, 4), (15, 5))]
+    (tmp_path / "a.csv").write_text("\n".join(["timestamp,value", *lines]), encoding="utf-8")
+    windows = {"a.csv": [["2026-01-01T01:05:00+01:00", "2026-01-01 00:10:00"]]}
+    (tmp_path / "windows.json").write_text(json.dumps(windows), encoding="utf-8")
+    (series,) = read_folder(tmp_path)
+    assert series.counts.tolist() == [1, 5, 4, 5]
+    assert series.at(0) == series.windows[0][0]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
