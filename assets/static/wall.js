@@ -11,7 +11,7 @@
   const rows = $(".rows");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const params = new URLSearchParams(location.search);
-  const zone = params.get("zone") || Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC"; // its own; the address's is the server's to judge
   document.cookie = `et_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
   params.set("tz", zone);
   const address = `/wall/state?${params}`;
@@ -23,11 +23,12 @@
   let looking = false, again = false, failures = 0, timer = 0, hint = 0;
   let stream = null;
   let beatWall = Date.now(), beatMono = performance.now();
+  const begun = { wall: beatWall, mono: beatMono };
 
   // ---- time --------------------------------------------------------------------------------------------------------
   // a clock that was set back must not make anything younger, one that slept must not either
   const since = (mono, wall) => Math.max(performance.now() - mono, Date.now() - wall, 0);
-  const silence = () => (anchor ? since(anchor.mono, anchor.wall) : Infinity);
+  const silence = () => since((anchor || begun).mono, (anchor || begun).wall);
   const now = () => anchor.server + silence() * anchor.speed;
 
   function span(ms) {
@@ -42,13 +43,23 @@
   const formats = {};
   function clock(ms, seconds) {
     const key = `${state ? state.zone : zone} ${seconds}`;
-    formats[key] ||= new Intl.DateTimeFormat("en-GB", {
-      timeZone: state ? state.zone : zone, hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }), hourCycle: "h23",
-    });
+    formats[key] ||= format(state ? state.zone : zone, seconds);
     return formats[key].format(ms);
+  }
+  function format(timeZone, seconds) {
+    const looks = { hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }), hourCycle: "h23" };
+    try { return new Intl.DateTimeFormat("en-GB", { timeZone, ...looks }); }
+    catch { return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...looks }); } // a zone this browser does not know
   }
   const fill = (words, value) => words.replace("{}", value);
   function put(node, text) { if (node && node.textContent !== text) node.textContent = text; }
+
+  function limit() {
+    if (AbortSignal.timeout) return AbortSignal.timeout(TIMEOUT_MS);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), TIMEOUT_MS);
+    return stop.signal;
+  }
 
   // ---- looking -----------------------------------------------------------------------------------------------------
   async function look() {
@@ -58,7 +69,7 @@
     const mono = performance.now(), wall = Date.now();
     try {
       const answer = await fetch(address, {
-        cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS), headers: tag ? { "If-None-Match": tag } : {},
+        cache: "no-store", redirect: "manual", signal: limit(), headers: tag ? { "If-None-Match": tag } : {},
       });
       const out = answer.type === "opaqueredirect" || answer.status === 401;
       refused = out ? 401 : answer.status === 403 ? 403 : 0;
@@ -67,8 +78,9 @@
         const fresh = answer.status === 304 ? null : await answer.json();
         if (fresh && fresh.kind !== "wall") throw new Error("not a wall");
         // counted from the asking: on a slow line what comes is rather older than younger
-        anchor = { server, speed: Number(answer.headers.get("ET-Speed")) || 1, mono, wall };
-        if (fresh) { tag = answer.headers.get("ETag") || ""; show(fresh); }
+        const speed = Number.parseFloat(answer.headers.get("ET-Speed"));
+        take({ server, speed: Number.isFinite(speed) ? speed : 1, mono, wall }, fresh); // 0: paused
+        if (fresh) tag = answer.headers.get("ETag") || "";
         failures = 0;
         follow();
       } else failures += 1;
@@ -86,6 +98,13 @@
     if (stream && stream.readyState !== EventSource.CLOSED) return;
     stream = new EventSource("/api/v1/stream");
     for (const kind of ["heat", "alert", "action"]) stream.addEventListener(kind, soon);
+  }
+
+  // what could not be shown is not known: the next look asks for it again, and ages go on from what is seen
+  function take(at, fresh) {
+    const was = [anchor, state];
+    anchor = at;
+    try { if (fresh) show(fresh); } catch (problem) { [anchor, state] = was; throw problem; }
   }
 
   // ---- showing -----------------------------------------------------------------------------------------------------
@@ -135,12 +154,12 @@
   }
 
   // ---- what the screen says by itself --------------------------------------------------------------------------------
-  const shows = (alert) => (now() - alert.at) / anchor.speed < BANNER_S * 1000;
+  const shows = (alert) => (now() - alert.at) / Math.max(anchor.speed, 1) < BANNER_S * 1000;
 
   function trouble() {
     if (refused) return ["out", fill(WORDS[refused === 401 ? "signed-out" : "refused"], anchor ? clock(anchor.server) : "?"), anchor && anchor.server];
-    if (!anchor) return ["starting", "", null];
     const quiet = silence();
+    if (!anchor) return quiet > LOST_MS ? ["cut", `${WORDS.ever} ${WORDS.lost} ${span(quiet)}`, null] : ["starting", "", null];
     if (state.stale) {
       const head = state.stale.since ? fill(WORDS.stale, clock(state.stale.since)) : WORDS.ever;
       const age = state.stale.since ? ` ${span(now() - state.stale.since)}` : "";
@@ -154,8 +173,8 @@
     return state.alert && shows(state.alert) ? ["alert", "", null] : ["calm", "", null];
   }
 
-  function dull(from) {
-    const first = from === null || !state ? 24 : Math.min(state.hours.findIndex((hour) => hour > from) >>> 0, state.hours.length - 1);
+  function dull(old, from) {
+    const first = !old || (state && from === null) ? 24 : !state ? 0 : Math.min(state.hours.findIndex((hour) => hour > from) >>> 0, state.hours.length - 1);
     const key = `${first} ${tag}`;
     if (rows.dulled === key) return;
     rows.dulled = key;
@@ -172,7 +191,7 @@
     const [mood, text, from] = trouble();
     if (root.dataset.mood !== mood) root.dataset.mood = mood;
     put($(".trouble"), text);
-    dull(["stale", "cut", "out"].includes(mood) ? from : null);
+    dull(["stale", "cut", "out"].includes(mood), from);
     if (anchor) facts();
     surroundings(wall);
   }
@@ -213,7 +232,7 @@
   async function reload(pause) {
     if (Date.now() - Number(sessionStorage.getItem("et_wall_reload") || 0) < pause) return;
     try {
-      const page = await fetch(location.href, { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const page = await fetch(location.href, { cache: "no-store", redirect: "manual", signal: limit() });
       if (!page.ok || !(await page.text()).includes('id="wall"')) return;
     } catch { return; }
     sessionStorage.setItem("et_wall_reload", String(Date.now()));

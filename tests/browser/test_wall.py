@@ -95,6 +95,52 @@ def later(page: Page, span: str) -> None:
     page.wait_for_timeout(60)
 
 
+def test_a_first_page_without_a_state_grows_old(screen: BrowserContext, server: WallServer) -> None:
+    page = screen.new_page()
+    page.add_init_script("delete AbortSignal.timeout")
+    page.clock.install()
+    page.route("**/wall/state*", lambda route: route.abort())
+    page.goto(f"{server.address}/wall?zone=Mars/Base;%20x")
+    becomes(page, "Boolean(window.ETWall)")
+    assert mood(page) == "starting"
+    later(page, "00:50")
+    becomes(page, "document.documentElement.dataset.mood === 'cut'")
+    assert text(page, ".trouble").startswith("STALE: this screen has not reached its server for")
+    assert page.locator(".cells i:not(.dull)").count() == 0
+    assert "et_zone=America/New_York" in page.evaluate("document.cookie")
+    page.unroute("**/wall/state*")
+    page.evaluate("ETWall.look()")
+    becomes(page, "document.documentElement.dataset.mood === 'calm'")
+    assert page.locator(".cells i.dull").count() == 0
+
+
+def test_a_state_that_cannot_be_shown_is_asked_for_again(screen: BrowserContext, server: WallServer) -> None:
+    page = hung(screen, server)
+    asked: list[str | None] = []
+
+    def broken(route: Any) -> None:
+        asked.append(route.request.headers.get("if-none-match"))
+        route.fulfill(status=200, headers={"ET-Now": "1", "ETag": '"broken"'}, json={"kind": "wall", "regions": {}})
+
+    page.route("**/wall/state*", broken)
+    page.evaluate("ETWall.look()")
+    page.unroute("**/wall/state*")
+    assert asked
+    assert page.evaluate("ETWall.state.rows.length") > 0, "the last one that could be shown"
+    with page.expect_request("**/wall/state*") as again:
+        page.evaluate("ETWall.look()")
+    assert again.value.headers["if-none-match"] != '"broken"'
+
+
+def test_a_paused_world_stands_still(screen: BrowserContext, server: WallServer) -> None:
+    server.speed = 0.0
+    page = hung(screen, server, clock=True)
+    before = text(page, ".clock")
+    page.route("**/wall/state*", lambda route: route.abort())
+    later(page, "03:00")
+    assert text(page, ".clock") == before
+
+
 # ---- what it shows ---------------------------------------------------------------------------------------------------
 
 
