@@ -79,7 +79,7 @@
   async function ask(path) {
     const answer = await fetch(path, { credentials: "same-origin", headers: { Accept: "application/json" } });
     const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.detail || `The server answered ${answer.status}.`);
+    if (!answer.ok) throw new Error(said.detail || `The server could not do this (${answer.status}). Try again in a moment; if it stays, look in the log.`);
     return said;
   }
 
@@ -119,9 +119,18 @@
     return item;
   }
 
+  // another search: what was picked for the one before must not be sent
+  function forget(form) {
+    form.elements.other.value = "";
+    ready(form, false);
+    told(form, "");
+    $(".finds", form).replaceChildren();
+  }
+
   async function pick(button) {
     const form = button.closest("form");
     form.elements.other.value = button.dataset.pick;
+    delete form.dataset.once; // another name is another wish
     for (const other of $$("[data-pick]", form)) other.setAttribute("aria-pressed", String(other === button));
     told(form, "…");
     ready(form, false);
@@ -136,7 +145,10 @@
 
   document.addEventListener("input", (event) => {
     const field = event.target;
-    if (field.dataset.find !== undefined) later((fresh) => find(field, fresh));
+    if (field.dataset.find !== undefined) {
+      forget(field.form);
+      later((fresh) => find(field, fresh));
+    }
     if (field.dataset.ask) {
       later(async (fresh) => {
         if (!field.value.trim()) return;

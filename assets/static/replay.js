@@ -100,7 +100,7 @@
   async function ask(options) {
     const answer = await fetch(ADDRESS, { credentials: "same-origin", cache: "no-store", ...options });
     const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(body.detail || `The server answered ${answer.status}.`);
+    if (!answer.ok) throw new Error(body.detail || `The server could not do this (${answer.status}). Try again in a moment; if it stays, look in the log.`);
     return body;
   }
 

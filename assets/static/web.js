@@ -38,7 +38,7 @@
     const text = await answer.text();
     let said = {};
     try { said = JSON.parse(text); } catch { /* not JSON: the status line stands for it */ }
-    if (!answer.ok) { throw new Error(said.detail || `The server answered ${answer.status}.`); }
+    if (!answer.ok) { throw new Error(said.detail || `The server could not do this (${answer.status}). Try again in a moment; if it stays, look in the log.`); }
     return said;
   }
   document.addEventListener("submit", async (event) => {
@@ -62,6 +62,13 @@
       buttons.forEach((button) => { button.disabled = false; });
     }
   });
+  // what was changed is a new wish: the server knows the failed one by its number and would answer with that one's result
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      const form = event.target.form || event.target.closest?.("form");
+      if (form && form.dataset.post) { delete form.dataset.once; }
+    });
+  }
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     if (opener) { document.getElementById(opener.dataset.dialog)?.showModal(); }
