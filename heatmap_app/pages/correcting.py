@@ -9,7 +9,7 @@ import structlog
 
 from heatmap_app.pages.site import Handler, Page
 from heatmap_app.users import DESK
-from pipelines.errors import InputError
+from pipelines.errors import InputError, StoreError
 from pipelines.model import Domain
 
 log = structlog.get_logger(__name__)
@@ -28,9 +28,12 @@ def _set_domain(page: Page, value: Any) -> None:
         page.site.reader.set_domain(seen.id, str(value), actor, str(seen.domain))
     except InputError as error:
         said = f"The domain was not changed: {error}."
-    except Exception:
+    except StoreError:
         log.exception("page: the domain was not changed")
         said = "The domain was not changed: the database does not answer. Choose it again in a moment."
+    except Exception:
+        log.exception("page: the domain was not changed")
+        said = "The domain was not changed: something went wrong; it is in the log."
     page.refresh(said)
 
 

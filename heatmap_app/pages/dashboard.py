@@ -38,6 +38,7 @@ from heatmap_app.pages.words import Times, times
 from heatmap_app.plots import ROWS, LiveHeatMap
 from heatmap_app.themes import COOKIE, Theme, shade_of, theme_of
 from heatmap_app.users import User
+from pipelines.errors import StoreError
 from pipelines.view import EntityView, HeatView
 
 log = structlog.get_logger(__name__)
@@ -185,10 +186,13 @@ class Dashboard:
         """``call``'s result, or None with the problem in words for the banner: a page outlives its database."""
         try:
             return call(*args, **kwargs)
-        except Exception:
+        except StoreError:
             log.exception("page: reading failed", what=what)
             self._problem = f"{what}: the database does not answer. Trying again by itself."
-            return None
+        except Exception:
+            log.exception("page: reading failed", what=what)
+            self._problem = f"{what}: something went wrong; it is in the log. Trying again by itself."
+        return None
 
     def _send(self) -> None:
         self.bridge.send(self._regions())

@@ -88,14 +88,17 @@ def _decisions(view: EntityView) -> Html:
     return tag("ul", lines, class_="entries")
 
 
-def missing(slug: str) -> Html:
-    """What a link to an entity that is not there says."""
+def missing(slug: str, *, unread: bool = False) -> Html:
+    """What a link to an entity that is not there says; or, with ``unread``, to one that could not be read just now."""
     close = tag("button", "✕", type="button", class_="close", data_act="close", aria_label="Close")
+    head, words = (
+        ("Not read yet", "This name could not be read. The page tries again by itself.")
+        if unread
+        else ("No such name", "It may have been merged into another name or removed. Pick a row of the map instead.")
+    )
     return join(
-        tag("header", tag("h2", "No such name"), tag("p", tag("bdi", slug)), close, data_key="head"),
-        tag(
-            "p", "It may have been merged into another name or removed. Pick a row of the map instead.", class_="quiet"
-        ),
+        tag("header", tag("h2", head), tag("p", tag("bdi", slug)), close, data_key="head"),
+        tag("p", words, class_="quiet"),
     )
 
 

@@ -32,20 +32,23 @@ class EntitySide:
         self.trail = Trail()
         self.lines: Sequence[NameLine] = ()
         self._did: Activity | None = None
+        self._asked: str | None = None
+        self._unread = False
 
     def read(self, reader: Reader, state: ViewState) -> None:
-        """What ``state`` asks for, as of its instant."""
-        self.view, at = None, state.at
-        self.lines = comparing.read(reader, state, at)
-        if state.entity is None:
-            return
-        view = reader.entity(state.entity, at)
-        if view is None:
-            return
-        self._did = reader.activity(view.alerts[0]["id"]) if view.alerts else None
-        self.trail.of((view.entity.slug, state.source, state.hour, at))
-        self.page = reader.receipts(state.entity, state.source, state.hour, PAGE, self.trail.cursor, at)
-        self.view = view
+        """What ``state`` asks for, as of its instant. Where reading fails, what was read of the same name stays."""
+        at = state.at
+        if self._asked != state.entity:
+            self.view = None
+        self._asked, self._unread = state.entity, True
+        lines = comparing.read(reader, state, at)
+        view = reader.entity(state.entity, at) if state.entity is not None else None
+        if state.entity is not None and view is not None:
+            did = reader.activity(view.alerts[0]["id"]) if view.alerts else None
+            self.trail.of((view.entity.slug, state.source, state.hour, at))
+            page = reader.receipts(state.entity, state.source, state.hour, PAGE, self.trail.cursor, at)
+            self._did, self.page = did, page
+        self.view, self.lines, self._unread = view, lines, False
 
     def regions(
         self, state: ViewState, board: HeatView, settings: Settings, user: User | None, times: Times, now: datetime
@@ -56,7 +59,7 @@ class EntitySide:
             return {**compared, "overview": entity_panel.overview(board, settings)}
         view = self.view
         if view is None:
-            return {**compared, "overview": entity_panel.missing(state.entity)}
+            return {**compared, "overview": entity_panel.missing(state.entity, unread=self._unread)}
         who, real = user or ONLOOKER, SystemClock().now()
         return {
             **compared,

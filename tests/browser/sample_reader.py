@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from heatmap_app.pages.reader import Filters
-from pipelines.errors import InputError
+from pipelines.errors import InputError, StoreError
 from pipelines.people import Activity
 from pipelines.view import (
     EntityRef,
@@ -215,7 +215,7 @@ class SampleReader:
         self.calls.append(name)
         self.threads.add(threading.current_thread().name)
         if self.failing:
-            raise ConnectionError("the sample database is switched off")
+            raise StoreError("the sample database is switched off")
 
     def _ref(self, number: int) -> EntityRef:
         name, kind = self.names[number - 1]
