@@ -25,7 +25,7 @@ from pipelines.outgoing import fault_of
 from pipelines.section import Section
 from pipelines.settings_auth import AUTH_LISTS, Auth, Outgoing
 from pipelines.settings_kpis import Kpis
-from pipelines.settings_methods import Method, Methods
+from pipelines.settings_methods import Method, Methods, Windows
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: ``config/`` and ``assets/`` lie here."""
@@ -138,13 +138,11 @@ class Slack(Section):
     rundown_url: str
 
 
-class Velocity(Section):
+class Velocity(Windows):
     """SCORING 2."""
 
     method: Method
     combine: Literal["stouffer", "max", "mean"]
-    window_hours: int = Field(ge=1, le=48)
-    baseline_windows: int = Field(ge=2, le=60)
     min_windows: int = Field(ge=2)
     min_coverage: float = Field(gt=0, le=1)
     cap: float = Field(gt=0)
@@ -168,7 +166,7 @@ class Heat(Section):
     spread_weight: float
     affect_weight: float
     decay_hours: float = Field(gt=0)
-    peak_hours: int = Field(ge=1, le=336)
+    peak_hours: int = Field(ge=1, le=168)
 
 
 class Confidence(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipelines.section import Section
 
@@ -12,6 +12,25 @@ Method = Literal["robust", "plain", "seasonal", "nb", "ewma", "multi", "weighted
 """Every velocity method there is; :mod:`pipelines.score_methods` has one entry for each."""
 
 Hours = Annotated[int, Field(ge=1, le=47)]
+
+
+MOST_HOURS = 168
+"""Hours with their mentions that are read before each scored hour: longer baselines would silently be cut."""
+
+
+class Windows(Section):
+    """SCORING 2: the window and the baseline windows before it."""
+
+    window_hours: int = Field(ge=1, le=48)
+    baseline_windows: int = Field(ge=2, le=60)
+
+    @field_validator("baseline_windows")
+    @classmethod
+    def _fits(cls, windows: int, info: ValidationInfo) -> int:
+        hours = info.data.get("window_hours", 0) * (windows + 1)
+        if hours > MOST_HOURS:
+            raise ValueError(f"window_hours x (baseline_windows + 1) is {hours}; at most {MOST_HOURS} hours are read")
+        return windows
 
 
 class Methods(Section):

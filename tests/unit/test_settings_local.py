@@ -60,3 +60,9 @@ def test_a_broken_file_is_one_line(local: Path) -> None:
 def test_the_shipped_values(local: Path) -> None:
     change_local(local, {"gates.min_velocity": 3.9})
     assert shipped(["gates.min_velocity", "episode.boost"]) == {"gates.min_velocity": 2.5, "episode.boost": 1.3}
+
+
+def test_baselines_longer_than_what_is_read_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"window_hours x \(baseline_windows \+ 1\) is 372; at most 168"):
+        load_settings(velocity={"baseline_windows": 30})
+    assert load_settings(velocity={"window_hours": 6, "baseline_windows": 27}).velocity.baseline_windows == 27
