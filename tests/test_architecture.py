@@ -21,7 +21,7 @@ FOUNDATION = {
     "settings_kpis",
     "settings_methods",
 }
-JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate", "tune"}
+JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate", "tune", "calibrate"}
 
 
 def modules(folder: str) -> list[Path]:

@@ -88,7 +88,9 @@ class Scores(Part):
             stage(connection, "stage_hour", HOUR_COLUMNS, hours)
             update = ["heat", "raw", "velocity_z", "spread_count", "affect"]
             connection.execute(text(upsert("score_hour", ["entity_id", "hour"], "SELECT * FROM stage_hour", update)))
-            connection.execute(text(THIN), {"at": at, "whole": KEEP_WHOLE, "ranks": KEEP_RANKS, "velocity": KEEP_VELOCITY})
+            connection.execute(
+                text(THIN), {"at": at, "whole": KEEP_WHOLE, "ranks": KEEP_RANKS, "velocity": KEEP_VELOCITY}
+            )
             if decided is not None:
                 write_decided(connection, poll_id, at, decided)
         return poll_id
