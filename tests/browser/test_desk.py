@@ -40,6 +40,16 @@ def server() -> Iterator[SampleServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def as_begun(server: SampleServer) -> None:
+    """Each test begins at the same poll, in whatever order they run."""
+    assert isinstance(server.reader, SampleReader)
+    if server.reader.step != STEPS:
+        server.reader.step = STEPS
+        server.clock.set(server.reader.now)
+        server.publish()
+
+
 @pytest.fixture(scope="module")
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A visitor who has seen the help, in New York; one for all tests, so that files are fetched once."""
