@@ -241,6 +241,28 @@ async def test_u11_three_empty_lists_in_a_row_are_a_delay_and_no_zero(
         assert state == ("delayed" if n == 3 else "live") or (n == 2 and state == "delayed")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_u11_after_empty_lists_the_source_is_back_one_interval_later(
+    rig: Rig, source: TrendsSource, google: FakeTrends, times: int, restarted: bool
+) -> None:
+    rig.policy = Policy(600.0, deadline_s=20.0, attempts=3, cache_seconds=120.0, breaker_seconds=150.0)
+    rig.restart()
+    assert (await rig.poll(source)).outcome is Outcome.OK
+    listed, google.trends = google.trends, []
+    for _ in range(times):
+        assert await rig.until_next() == pytest.approx(600, abs=0.01)
+        assert (await rig.poll(source)).outcome is Outcome.EMPTY
+    google.trends = listed
+    if restarted:
+        rig.restart()
+        assert await rig.guard.wait_s(rig.name, rig.now, first=True) == pytest.approx(600, abs=0.01)
+    assert await rig.until_next() == pytest.approx(600, abs=0.01), (
+        "an empty list is no fault, and stretches no interval"
+    )
+    assert (await rig.poll(source)).outcome.successful
+
+
 async def test_u12_a_cut_reply_is_tried_again_within_the_poll(
     rig: Rig, source: TrendsSource, upstream: Upstream
 ) -> None:

@@ -2,6 +2,9 @@
 
 A source is waited for in virtual time, since the guard plans in it. Database, cache, process and Slack get well in real
 time: their seconds are counted against the shortest interval the product ships with.
+
+A round whose poller was killed tells nothing. A source that was due in it may have answered it, unheard, and is then due an
+interval later; the kill's own recovery is counted apart.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -43,11 +46,13 @@ class Active:
 
 @dataclass
 class Recoveries:
-    """What was measured, by kind of fault: (intervals, intervals allowed); and the real seconds, where they count."""
+    """What was measured, by kind of fault: (intervals, intervals allowed); and the real seconds, where they count.
+    ``untold``: the rounds (virtual time) whose poller was killed."""
 
     waiting: list[Active] = field(default_factory=list)
     intervals: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    untold: set[datetime] = field(default_factory=set)
 
     def over(self, active: Active) -> None:
         """The fault has ended: wait for things to be well again."""
@@ -62,18 +67,26 @@ class Recoveries:
             if slack if active.fault.target == "slack" else _well(active.fault.target, reply):
                 self.waiting.remove(active)
                 since = ground.struck[-1] if active.fault.target == "slack" else active.healed_at
-                self._done(active, at, time.monotonic() - since)
+                self.done(active, at, time.monotonic() - since)
 
-    def _done(self, active: Active, at: datetime, seconds: float) -> None:
+    def done(self, active: Active, at: datetime, seconds: float) -> None:
+        """What ``active`` disturbed is well at ``at``, ``seconds`` after its end."""
         if active.fault.target in PATHS:
             assert active.last is not None
             took = (at - active.last).total_seconds() / active.interval_s
-            # rounds lie on a grid: the first one after the wait is the earliest there is
-            allowed_s = ceil(active.allowed_s / STEP_S) * STEP_S
-            self.intervals[active.name].append((took, max(1.0, allowed_s / active.interval_s)))
+            self.intervals[active.name].append((took, self._allowed(active, active.last)))
         else:
             self.seconds[active.name].append(seconds)
             self.intervals[active.name].append((seconds / SHORTEST_S, 1.0))
+
+    def _allowed(self, active: Active, last: datetime) -> float:
+        """The most intervals after ``last`` that ``active`` may take: one, or to the end of the wait asked for."""
+        # rounds lie on a grid: the first one after the wait is the earliest there is
+        rounds = max(active.interval_s / STEP_S, ceil(active.allowed_s / STEP_S))
+        due = last + timedelta(seconds=rounds * STEP_S)
+        while due in self.untold:
+            due += timedelta(seconds=active.interval_s)
+        return (due - last).total_seconds() / active.interval_s
 
 
 def _well(target: str, reply: Mapping[str, Any]) -> bool:

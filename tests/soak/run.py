@@ -187,6 +187,7 @@ class _Run:
         self.out.kills += 1
         self.out.rounds += 1
         self.truth.silenced(self.at, self.ground)
+        self.out.recoveries.untold.add(self.at)
         killed = Active(Fault("killed", "process", lambda _ground: None), last=self.at)
         self.out.recoveries.over(killed)
         self.child = self._start()

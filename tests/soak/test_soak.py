@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.processes import ROOT, environment
+from tests.soak.faults import Fault
+from tests.soak.ground import STEP_S
+from tests.soak.recovery import Active, Recoveries
 from tests.soak.report import LAG_P99_MS
-from tests.soak.run import slope
+from tests.soak.run import START, slope
 
 pytestmark = [pytest.mark.slow, pytest.mark.server_pg, pytest.mark.redis_server]
 
@@ -70,3 +74,28 @@ def test_a_leak_shows_as_a_slope() -> None:
     grown, kept = slope([(polls, 200.0 + 0.01 * polls) for polls in range(0, 3000, 10)])
     assert round(grown, 3) == 10.0
     assert kept[0][0] == 1000
+
+
+@pytest.mark.parametrize(
+    ("target", "asked_s", "killed", "back", "late"),
+    [
+        ("trends", 600, (), 1, False),
+        ("trends", 600, (), 2, True),
+        ("trends", 600, (1,), 2, False),  # nobody heard of round 1
+        ("trends", 600, (1,), 3, True),
+        ("trends", 600, (0, 2), 2, True),  # kills in other rounds excuse nothing
+        ("trends", 1200, (), 2, False),  # it was asked to wait
+        ("trends", 1200, (1,), 3, True),
+        ("tiktok", 3600, (), 6, False),
+        ("tiktok", 3600, (6,), 12, False),
+        ("tiktok", 3600, (5,), 7, True),
+    ],
+)
+def test_a_recovery_is_late_after_the_first_round_that_was_heard_of(
+    target: str, asked_s: float, killed: tuple[int, ...], back: int, late: bool
+) -> None:
+    recoveries = Recoveries(untold={START + n * timedelta(seconds=STEP_S) for n in killed})
+    fault = Fault("empty", target, lambda _ground: None)
+    recoveries.done(Active(fault, hits=1, last=START, allowed_s=asked_s), START + back * timedelta(seconds=STEP_S), 0.0)
+    [(took, allowed)] = recoveries.intervals[f"{target}: empty"]
+    assert (took > allowed) is late
