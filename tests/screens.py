@@ -1,8 +1,8 @@
 """The pictures of ``docs/screens`` and what stands where on them: ``python -m tests.screens`` makes all anew.
 
-It starts the product as a demo (invented names, seeded), opens each screen as its people do, and writes one PNG a screen and
-``layout.json``: the boxes of named parts. A test measures the same parts again and holds them against that file: a layout
-that moves is seen in CI, a colour or a name that changes is not a failure.
+It starts the product as a demo (invented names, seeded), lets it come to the same poll each time, opens each screen as its
+people do, and writes one PNG a screen and ``layout.json``: the boxes of named parts. A test measures the same parts again and
+holds them against that file: a layout that moves is seen in CI, a colour or a name that changes is not a failure.
 """
 
 from __future__ import annotations
@@ -15,19 +15,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.postgres import open_folder
-from tests.processes import ROOT, serving
+from tests.processes import ROOT, Running, serving
 
 FOLDER = ROOT / "docs" / "screens"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 MOST_BYTES, ALL_BYTES = 250_000, 2_000_000
 WAIT_S = 120.0
+WRITE = {"X-ET-Write": "1"}
+POLLED_MIN = 10
+CALM_MS = 60_000
+STILL_MS, STILL_LOOKS = 500, 20
 READY = "localStorage.setItem('et-help', 'yes')"
 
 type Box = dict[str, float]
@@ -70,14 +77,25 @@ SHOTS = (
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """The address of a running demo that has names on its board."""
+    """The address of a demo that has made its first polls and goes on as slowly as a clock: every screen shows the same one.
+
+    At its own speed it would be hours further by the last screen, and stale where the machine is busy.
+    """
     with open_folder() as var, serving(var=var, settings={"MODE": "demo"}) as server:
         deadline = time.monotonic() + WAIT_S
-        while not (server.get("/api/v1/heat?limit=1").json or {}).get("items"):
+        while not _has_polled(server):
             if time.monotonic() > deadline:
-                raise TimeoutError("the demo's board stayed empty")
-            time.sleep(0.5)
+                raise TimeoutError("the demo made no polls")
+            time.sleep(0.2)
+        slow = httpx.post(f"{server.address}/api/v1/replay", json={"action": "speed", "speed": 1}, headers=WRITE)
+        slow.raise_for_status()
         yield server.address
+
+
+def _has_polled(server: Running) -> bool:
+    """Whether the demo, which begins at a full hour, has made two polls; two in a row make an alert."""
+    told = server.get("/api/v1/replay").json
+    return told["state"] == "playing" and datetime.fromisoformat(told["at"]).minute >= POLLED_MIN
 
 
 @contextmanager
@@ -103,9 +121,10 @@ def take(chromium: Browser, address: str, shots: Sequence[Shot] = SHOTS, into: P
         page.set_default_timeout(60_000)
         slug = page.request.get(f"{address}/api/v1/heat?limit=1").json()["items"][0]["entity"]["slug"]
         page.goto(address + shot.path.format(slug=slug), wait_until="load")
-        _settled(page, shot)
-        layout[shot.name] = {name: _box(page, place) for name, place in shot.parts.items()}
+        _arrived(page, shot)
+        layout[shot.name] = _still(page, shot)
         if into is not None:
+            page.wait_for_timeout(1000)  # a figure paints after its box is there
             (into / f"{shot.name}.png").write_bytes(small(page.screenshot()))
         context.close()
     return layout
@@ -119,14 +138,28 @@ def small(png: bytes) -> bytes:
     return made.getvalue()
 
 
-def _settled(page: Page, shot: Shot) -> None:
+def _arrived(page: Page, shot: Shot) -> None:
+    """Every part is there, and over the heatmap no banner of a passing trouble, which moves all that is below it."""
     page.evaluate("document.fonts.ready")
     if shot.path.startswith("/?") or shot.path == "/":
         page.wait_for_selector("html.connected", state="attached")
-        page.wait_for_timeout(1000)
+        try:
+            page.wait_for_selector(".banner:visible", state="detached", timeout=CALM_MS)
+        except PlaywrightTimeout:
+            raise AssertionError(f"{shot.name}: {page.locator('.banner').all_inner_texts()}") from None
     for place in shot.parts.values():
         page.wait_for_selector(place, state="visible")
-    page.wait_for_timeout(500)  # a figure paints after its data came
+
+
+def _still(page: Page, shot: Shot) -> dict[str, Box]:
+    """The boxes of the parts, once they have stopped moving."""
+    boxes: dict[str, Box] = {}
+    for _ in range(STILL_LOOKS):
+        before, boxes = boxes, {name: _box(page, place) for name, place in shot.parts.items()}
+        if boxes == before:
+            return boxes
+        page.wait_for_timeout(STILL_MS)
+    raise AssertionError(f"{shot.name} does not stand still: {before}, then {boxes}")
 
 
 def _box(page: Page, place: str) -> Box:
