@@ -98,6 +98,7 @@
     if (stream && stream.readyState !== EventSource.CLOSED) return;
     stream = new EventSource("/api/v1/stream");
     for (const kind of ["heat", "alert", "action"]) stream.addEventListener(kind, soon);
+    stream.onopen = soon; // what happened between the last answer and now was told to nobody
   }
 
   // what could not be shown is not known: the next look asks for it again, and ages go on from what is seen

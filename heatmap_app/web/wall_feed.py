@@ -100,15 +100,19 @@ class WallFeed:
         return await asyncio.to_thread(rendered, values, state.times, late_after(self.settings), self.pace())
 
     async def _state(self, key: tuple[WallQuery, str]) -> State | None:
+        asked = self._board.version
         kept = self._kept.get(key)
-        if kept is not None and kept[0] == self._board.version:
-            return kept[1]
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._renew(key))
-        await asyncio.wait({task}, timeout=PATIENCE_S)
-        if task.done():
-            return task.result()
+        for _turn in range(2):  # one under way may have read before what this screen heard of: then it has its own turn
+            if kept is not None and kept[0] >= asked:
+                return kept[1]
+            task = self._under_way.get(key)
+            if task is None:
+                task = self._under_way[key] = asyncio.create_task(self._renew(key))
+            await asyncio.wait({task}, timeout=PATIENCE_S)
+            if not task.done():
+                break
+            task.result()
+            kept = self._kept.get(key)
         return kept[1] if kept is not None else None
 
     async def _renew(self, key: tuple[WallQuery, str]) -> State:

@@ -58,6 +58,7 @@ def test_a_producer_takes_an_alert_on_the_phone(chromium: Browser, app: Lists) -
     said: list[str] = []
     page = opened(chromium, app, PHONE, "/alerts?state=open", said)
     page.locator(".alerts .time a").first.click()
+    page.wait_for_load_state()  # dialogs open by script
     page.get_by_role("button", name="Assign", exact=True).click()
     page.get_by_label("Who").fill("Kim")
     page.locator("#assign button[type=submit]").click()
