@@ -135,6 +135,43 @@ ALIASES = pl.Schema(
 )
 """Every name an entity answers to, in canonical form (``pipelines.normalize.names.canonical``)."""
 
+EVIDENCE = pl.Schema(
+    {
+        "entity_id": pl.Int64(),
+        "kind": pl.String(),
+        "domain": pl.String(),
+        "weight": pl.Float64(),
+        "detail": pl.String(),
+    }
+)
+"""One sign each of what part of the news an entity belongs to. ``kind`` is catalogue, kind, category, feeds, trades or
+words; ``weight`` in points."""
+
+RECEIPTS = pl.Schema(
+    {
+        "entity_id": pl.Int64(),
+        "source": pl.String(),
+        "feed": pl.String(),
+        "item_id": pl.String(),
+        "title": pl.String(),
+        "context": pl.String(),
+        "at": UTC_TIME,
+    }
+)
+"""The items that name an entity; ``context`` as in ITEMS, may be absent or null; an item may stand more than once."""
+
+SUGGESTIONS = pl.Schema(
+    {
+        "a": pl.Int64(),
+        "b": pl.Int64(),
+        "score": pl.Float64(),
+        "reason": pl.String(),
+        "a_name": pl.String(),
+        "b_name": pl.String(),
+    }
+)
+"""One row per pair of entities, ``a < b``, best score first (0 to 100); the names are the two that met (canonical)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedReport:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipelines.model import Domain, conform
+from pipelines.model import RECEIPTS, Domain, conform
 from pipelines.normalize.domain_evidence import (
-    EVIDENCE,
-    RECEIPTS,
     from_catalogue,
     from_categories,
     from_feeds,
@@ -21,8 +19,6 @@ from pipelines.normalize.domain_tables import DomainTables, load_domain_tables
 
 __all__ = [
     "DECISIONS",
-    "EVIDENCE",
-    "RECEIPTS",
     "DomainTables",
     "classify",
     "from_catalogue",

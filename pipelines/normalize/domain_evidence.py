@@ -1,6 +1,7 @@
 """Signs of which part of the news an entity belongs to, as rows a person can read (docs/domains.md).
 
-Every ``from_*`` function turns one kind of sign into rows of :data:`EVIDENCE`: points (log-odds) for a domain with a
+Every ``from_*`` function turns one kind of sign into rows of
+:data:`~pipelines.model.EVIDENCE`: points (log-odds) for a domain with a
 sentence that says why. Pure: the tables come as an argument.
 
 A count says ``most * points of the domain / (points of all domains + doubt)``: one receipt is a hint, many that agree
@@ -13,33 +14,9 @@ import json
 
 import polars as pl
 
-from pipelines.model import Domain, Kind, conform
+from pipelines.model import EVIDENCE, Domain, Kind, conform
 from pipelines.normalize.domain_tables import DomainTables
 from pipelines.normalize.names import canonical_column
-
-EVIDENCE = pl.Schema(
-    {
-        "entity_id": pl.Int64(),
-        "kind": pl.String(),
-        "domain": pl.String(),
-        "weight": pl.Float64(),
-        "detail": pl.String(),
-    }
-)
-"""One sign each: ``kind`` is catalogue, kind, category, feeds, trades or words; ``weight`` in points."""
-
-RECEIPTS = pl.Schema(
-    {
-        "entity_id": pl.Int64(),
-        "source": pl.String(),
-        "feed": pl.String(),
-        "item_id": pl.String(),
-        "title": pl.String(),
-        "context": pl.String(),
-        "at": pl.Datetime("us", "UTC"),
-    }
-)
-"""The items that name an entity; ``context`` as in ITEMS, may be absent or null; an item may stand more than once."""
 
 KIND_DOMAINS: dict[Kind, Domain] = {
     Kind.FILM: Domain.ENTERTAINMENT,

@@ -12,19 +12,8 @@ import numpy as np
 import polars as pl
 from rapidfuzz import fuzz, process
 
+from pipelines.model import SUGGESTIONS
 from pipelines.normalize.lookalike import skeleton
-
-SUGGESTIONS = pl.Schema(
-    {
-        "a": pl.Int64(),
-        "b": pl.Int64(),
-        "score": pl.Float64(),
-        "reason": pl.String(),
-        "a_name": pl.String(),
-        "b_name": pl.String(),
-    }
-)
-"""One row per pair of entities, ``a < b``, best score first (0 to 100); the names are the two that met (canonical)."""
 
 NEAR = "near-duplicate"
 LOOKS_ALIKE = "looks alike (different letters)"

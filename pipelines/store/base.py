@@ -1,4 +1,10 @@
-"""What every part of the store stands on: the database, and the audit row every change by a person leaves."""
+"""What every part of the store stands on: the database, the order of locks, and the audit row every change by a person
+leaves.
+
+Locks are taken in one order, so that no two writers wait for each other: the key of ``once``; the names
+(:func:`lock_names`); items and what hangs on them; cards and tease lines; alerts; deliveries. Whoever touches one row of a
+kind only, or shares nothing with others, may leave out what comes before.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +56,16 @@ def _root(entity_id: int, parent: Mapping[int, int]) -> int:
 def family_of(connection: Connection, entity_id: int) -> list[int]:
     """``entity_id`` first, then the ids of all entities whose merge chain ends there."""
     return [entity_id, *sorted(child for child, root in merged_map(connection).items() if root == entity_id)]
+
+
+def lock_names(connection: Connection, *, alone: bool) -> None:
+    """Before any row is touched: from now to the commit nobody changes names (``alone``: nor stores what carries them).
+
+    Saving a poll writes mentions, hours and an entity's first sight; changing a name moves mentions and hours. A writer
+    that came to ``entity`` only after rows of these would wait for a change of names that waits for those rows.
+    """
+    mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
+    connection.execute(text(f"LOCK TABLE entity IN {mode} MODE"))
 
 
 def write_audit(connection: Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from pipelines.errors import InputError
 from pipelines.model import ALIASES, ENTITIES
-from pipelines.store.base import Part, clean_line
+from pipelines.store.base import Part, clean_line, lock_names
 from pipelines.store.bulk import clean, json_dump, stage, usable_key
 from pipelines.store.hourly import rebuild_hours
 
@@ -88,7 +88,7 @@ class Catalogue(Part):
             return []
         entities, names = _stage_frames(frame)
         with self._db.writing() as connection:
-            connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
+            lock_names(connection, alone=True)
             stage(connection, "stage_entity", STAGE_ENTITY, entities)
             stage(connection, "stage_alias", STAGE_ALIAS, names)
             ids = _give_ids(connection, entities, names)
@@ -119,7 +119,7 @@ class Catalogue(Part):
         ``first_seen`` defaults to the time of its first item. ``provenance`` says what made the case.
         """
         with self._db.writing() as connection:
-            connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
+            lock_names(connection, alone=True)
             owner: int | None = connection.scalar(text(OWNER), {"canonical": canonical})
             if owner is None:
                 values = {

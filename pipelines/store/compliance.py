@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
-from pipelines.store.base import Part, write_audit
+from pipelines.store.base import Part, lock_names, write_audit
 from pipelines.store.engine import as_utc
 
 GONE = "gone:"
@@ -66,6 +66,7 @@ class Compliance(Part):
         Alerts that quoted one lose its text and their package. Leaves an audit row with the number, not the ids.
         """
         with self._db.writing() as connection:
+            lock_names(connection, alone=True)
             values = {"source": source, "ids": list(ids), "deleted": DELETED, "note": NOTE}
             query = text(f"SELECT item_id FROM item WHERE {ONE} FOR UPDATE")  # noqa: S608 - our own
             known = list(connection.execute(query, values).scalars())

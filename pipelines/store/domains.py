@@ -8,23 +8,13 @@ import polars as pl
 from sqlalchemy import text
 
 from pipelines.errors import InputError
-from pipelines.model import UTC_TIME, Domain, conform
-from pipelines.store.base import Part, merged_map, write_audit
+from pipelines.model import EVIDENCE, RECEIPTS, SUGGESTIONS, Domain, conform
+from pipelines.store.base import Part, lock_names, merged_map, write_audit
 from pipelines.store.bulk import clean, stage, upsert, usable_key
 from pipelines.store.engine import as_utc
 from pipelines.store.name_changes import EDITOR, get_entity
 
-EVIDENCE = pl.Schema(
-    {"entity_id": pl.Int64(), "kind": pl.String(), "domain": pl.String(), "weight": pl.Float64(), "detail": pl.String()}
-)
-SUGGESTIONS = pl.Schema({"a": pl.Int64(), "b": pl.Int64(), "score": pl.Float64(), "reason": pl.String()})
 DOMAIN_ENTITIES = pl.Schema({"id": pl.Int64(), "kind": pl.String(), "domain": pl.String(), "domain_by": pl.String()})
-RECEIPTS = pl.Schema(
-    {
-        "entity_id": pl.Int64(), "source": pl.String(), "feed": pl.String(), "item_id": pl.String(),
-        "title": pl.String(), "context": pl.String(), "at": UTC_TIME,
-    }
-)  # fmt: skip
 READ_RECEIPTS = """SELECT m.entity_id, i.source, i.feed, i.item_id, i.title, i.context::text AS context, m.at
     FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     WHERE i.last_observed > $1 AND i.last_observed <= $2"""
@@ -42,7 +32,7 @@ class Domains(Part):
         if domain not in set(Domain):
             raise InputError(f"domain {domain!r}: one of {', '.join(Domain)}")
         with self._db.writing() as connection:
-            connection.execute(text("SELECT FROM entity WHERE id = :id FOR UPDATE"), {"id": entity_id})
+            lock_names(connection, alone=False)
             entity = get_entity(connection, entity_id)
             if was is not None and entity["domain"] not in (was, domain):
                 raise InputError(f"somebody has made it {entity['domain']} meanwhile; choose again to make it {domain}")
@@ -77,6 +67,7 @@ class Domains(Part):
         """
         rows = decisions.select(pl.col("entity_id").cast(pl.Int64), pl.col("domain").cast(pl.String)).drop_nulls()
         with self._db.writing() as connection:
+            lock_names(connection, alone=True)  # many rows, in no order
             stage(
                 connection, "stage_domain", "entity_id bigint, domain text", rows.unique("entity_id").sort("entity_id")
             )
@@ -101,7 +92,7 @@ class Domains(Part):
 
     def save_suggestions(self, suggestions: pl.DataFrame, at: datetime) -> int:
         """Replace the open merge suggestions (a, b, score, reason) by these; pairs already merged are left out."""
-        rows = clean(conform(suggestions, SUGGESTIONS)).drop_nulls()
+        rows = clean(conform(suggestions, SUGGESTIONS)).select("a", "b", "score", "reason").drop_nulls()
         with self._db.writing() as connection:
             roots = merged_map(connection)
             rows = rows.with_columns(pl.col("a", "b").replace(roots)) if roots else rows

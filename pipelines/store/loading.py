@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from pipelines.model import COVERAGE, MENTIONS, UTC_TIME, SourceKind
+from pipelines.model import COVERAGE, MENTIONS, SourceKind
 from pipelines.store.base import Part, merged_map
 from pipelines.store.engine import as_utc
 
@@ -14,13 +14,7 @@ CANDIDATE_MENTIONS = pl.Schema(
     {
         "canonical": pl.String(),
         "name": pl.String(),
-        "source": pl.String(),
-        "item_id": pl.String(),
-        "at": UTC_TIME,
-        "engagement": pl.Float64(),
-        "rank": pl.Int32(),
-        "list_length": pl.Int32(),
-        "sentiment": pl.Float64(),
+        **{name: dtype for name, dtype in MENTIONS.items() if name != "entity"},
         "via": pl.String(),
     }
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from pipelines.errors import InputError
 from pipelines.naming import NameChange
 from pipelines.people import Person
-from pipelines.store.base import clean_line, family_of, write_audit
+from pipelines.store.base import clean_line, family_of, lock_names, write_audit
 from pipelines.store.bulk import KEY_BYTES, json_dump
 from pipelines.store.catalogue import free_slug, give_name, make_entity
 from pipelines.store.hourly import WHOLE_SINCE, rebuild_hours
@@ -47,8 +47,7 @@ FIRST_SEEN = """UPDATE entity SET first_seen = (SELECT min(at) FROM mention WHER
 
 def make(connection: Connection, wanted: NameChange, by: Person) -> Facts:
     """Do what ``wanted`` says."""
-    # before any row: undoing, discovery and the catalogue take this lock first too, and would wait for each other
-    connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
+    lock_names(connection, alone=True)
     return CHANGES[wanted.action](connection, wanted, by)
 
 

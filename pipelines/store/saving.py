@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from pipelines.model import FetchResult, SourceKind
-from pipelines.store.base import Part
+from pipelines.store.base import Part, lock_names
 from pipelines.store.bulk import stage, upsert
 from pipelines.store.hourly import rebuild_hours, refresh_touched_hours
 from pipelines.store.quarantine import of_items, of_kept, set_aside
@@ -141,6 +141,7 @@ class Saving(Part):
         none = pl.DataFrame(schema=dict.fromkeys(("source", "item_id", "canonical", "name", "via"), pl.String()))
         batch = make_batch([], {}, empty, mentions, none)
         with self._db.writing() as connection:
+            lock_names(connection, alone=False)
             columns = "source text, item_id text, entity_id bigint, matched text, via text"
             stage(connection, "stage_mention", columns, batch.mentions)
             new = connection.execute(text(SAVE_MENTIONS)).rowcount
@@ -150,6 +151,7 @@ class Saving(Part):
 
 
 def _write(connection: Connection, batch: Batch, sources: set[str]) -> dict[str, int]:
+    lock_names(connection, alone=False)
     stage(connection, "stage_item", STAGE_ITEM, batch.items)
     connection.execute(text(NEW_ITEMS))
     _save_kinds(connection, batch.kinds)

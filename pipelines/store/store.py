@@ -62,7 +62,9 @@ class Store(Saving, Loading, Catalogue, Editing, Names, Domains, Scores, Lists, 
         if self.schema == "live":
             raise StoreError("the live schema is never emptied")
         with self._db.writing() as connection:
-            connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+            # tables are locked in the order they are named: first those that every writer takes first
+            tables = sorted(metadata.tables, key=lambda name: (name != "once", name != "entity"))
+            connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
 
     def close(self) -> None:
         """Close every connection; the store may be used again and then opens new ones."""

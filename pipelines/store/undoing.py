@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from pipelines.errors import InputError, NotFoundError
 from pipelines.people import Person
-from pipelines.store.base import clean_line, family_of, write_audit
+from pipelines.store.base import clean_line, family_of, lock_names, write_audit
 from pipelines.store.catalogue import give_name
 from pipelines.store.hourly import rebuild_hours
 from pipelines.store.name_changes import Facts, aliases_of, drop_aliases, get_entity, put_watch, take_mentions
@@ -48,6 +48,7 @@ def undo(connection: Connection, number: int, by: Person, now: datetime) -> Fact
     Raises :class:`NotFoundError` for an unknown number, :class:`InputError` where it was undone before or something that
     came after stands in its way.
     """
+    lock_names(connection, alone=True)
     row = connection.execute(text(CHANGE), {"id": number}).mappings().first()
     if row is None:
         raise NotFoundError(f"There is no change {number}")
@@ -56,7 +57,6 @@ def undo(connection: Connection, number: int, by: Person, now: datetime) -> Fact
              "other_name": before.get("other_name", "")}  # fmt: skip
     if row["undone_at"] is not None:
         return {**facts, "same": True}
-    connection.execute(text("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE"))
     entity = get_entity(connection, row["entity_id"], merged=True)
     UNDO[row["action"]](connection, dict(row), before)
     connection.execute(

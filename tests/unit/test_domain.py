@@ -11,11 +11,9 @@ import polars as pl
 import pytest
 
 from pipelines.errors import InputError
-from pipelines.model import Domain
+from pipelines.model import EVIDENCE, RECEIPTS, Domain
 from pipelines.normalize.domain import (
     DECISIONS,
-    EVIDENCE,
-    RECEIPTS,
     DomainTables,
     classify,
     from_catalogue,

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.normalize.merge import LOOKS_ALIKE, NEAR, SUGGESTIONS, suggest
+from pipelines.model import SUGGESTIONS
+from pipelines.normalize.merge import LOOKS_ALIKE, NEAR, suggest
 from pipelines.normalize.names import canonical
 
 
