@@ -53,28 +53,11 @@ class Patterns:
         wanted = self._wanted(texts)
         if wanted.is_empty() or texts.is_empty():
             return found
-        patterns = pl.lit(wanted["pattern"]).implode()
-        hits = (
-            texts.alias("text").to_frame()
-            .select(padded(pl.col("text")).str.extract_many(patterns, leftmost=True).alias("pattern"))
-            .with_row_index("row")
-            .filter(pl.col("pattern").list.len() > 0)
-            .explode("pattern")
-        )  # fmt: skip
-        return hits.join(wanted, on="pattern", how="inner", maintain_order="left").select("row", "form")
+        return _named(_hits(texts, wanted, leftmost=True), wanted)
 
     def everywhere(self, texts: pl.Series) -> pl.DataFrame:
         """As :meth:`find`, but every name that stands in a text, also inside or across another; each pair once."""
-        patterns = pl.lit(self._frame["pattern"]).implode()
-        hits = (
-            texts.alias("text").to_frame()
-            .select(padded(pl.col("text")).str.extract_many(patterns, overlapping=True).alias("pattern"))
-            .with_row_index("row")
-            .filter(pl.col("pattern").list.len() > 0)
-            .explode("pattern")
-            .unique(maintain_order=True)
-        )  # fmt: skip
-        return hits.join(self._frame, on="pattern", how="inner", maintain_order="left").select("row", "form")
+        return _named(_hits(texts, self._frame, overlapping=True).unique(maintain_order=True), self._frame)
 
     def _wanted(self, texts: pl.Series) -> pl.DataFrame:
         """The names that can occur at all: for a small batch, building the search for all of them would cost most."""
@@ -82,3 +65,19 @@ class Patterns:
             return self._frame
         words = texts.str.split(" ").explode(empty_as_null=True).unique().drop_nulls()
         return self._frame.filter(pl.col("first").is_null() | pl.col("first").is_in(words.implode()))
+
+
+def _hits(texts: pl.Series, names: pl.DataFrame, **how: bool) -> pl.DataFrame:
+    """Where the patterns of ``names`` stand in ``texts``: row and pattern, one row an occurrence, in order. ``how`` says
+    which of those that overlap count, as ``extract_many`` takes it."""
+    return (
+        texts.alias("text").to_frame()
+        .select(padded(pl.col("text")).str.extract_many(pl.lit(names["pattern"]).implode(), **how).alias("pattern"))
+        .with_row_index("row")
+        .filter(pl.col("pattern").list.len() > 0)
+        .explode("pattern")
+    )  # fmt: skip
+
+
+def _named(hits: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    return hits.join(names, on="pattern", how="inner", maintain_order="left").select("row", "form")
