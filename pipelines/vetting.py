@@ -57,6 +57,11 @@ def trust(path: Path) -> None:
     _SHARED.trust(path)
 
 
+def starting_s() -> float:
+    """Seconds that callers of :func:`fault` have waited so far for a child to start: none of it says anything of a file."""
+    return _SHARED.starting_s
+
+
 class Vetter:
     """One child at a time, started when first needed, closed after :data:`LINGER_S` without work. Thread-safe."""
 
@@ -69,6 +74,8 @@ class Vetter:
         self._closing: threading.Timer | None = None
         self.started = 0
         """Children started so far."""
+        self.starting_s = 0.0
+        """Seconds waited for them to start."""
 
     def fault(self, path: Path) -> str | None:
         """See :func:`fault`."""
@@ -117,14 +124,11 @@ class Vetter:
         much about the machine as about the file, and is asked again next time."""
         if self._closing is not None:
             self._closing.cancel()
-        if self._child is None or self._child.poll() is not None:
-            self._end()
-            self._child = self._start()
-            if self._answer(self._child, "", START_S) != {"ready": True}:  # the first file's clock starts after this
-                self._end()
-                return False, f"the program that would check it did not start within {START_S:.0f} s"
+        child = self._ready()  # the first file's clock starts after this
+        if child is None:
+            return False, f"the program that would check it did not start within {START_S:.0f} s"
         asked = str(path.absolute())
-        answer = self._answer(self._child, json.dumps(asked), deadline_s)
+        answer = self._answer(child, json.dumps(asked), deadline_s)
         self._closing = threading.Timer(LINGER_S, self.close)
         self._closing.daemon = True
         self._closing.start()
@@ -138,6 +142,19 @@ class Vetter:
         if answer["spent"]:
             self._end()  # after a panic its threads are in no known state
         return verdict != NO_MEMORY, verdict
+
+    def _ready(self) -> subprocess.Popen[bytes] | None:
+        """The child, started where there is none; None where it would not start."""
+        if self._child is not None and self._child.poll() is None:
+            return self._child
+        self._end()
+        began = time.monotonic()
+        self._child = self._start()
+        ready = self._answer(self._child, "", START_S) == {"ready": True}
+        self.starting_s += time.monotonic() - began
+        if not ready:
+            self._end()
+        return self._child
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.started += 1
