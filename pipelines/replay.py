@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -162,17 +162,23 @@ def _outcome(polls: pl.DataFrame) -> Outcome:
 
 
 def covered_from(polls: pl.DataFrame, items: pl.DataFrame) -> datetime | None:
-    """How far back an event source has been seen without a gap, as of the last of ``polls`` (SCORING 2).
-
-    A poll reaches back to its oldest item, 14 days at most. Where that is before the poll ahead of it, nothing was
-    missed in between, and that poll's own reach counts on. None where the last poll lists nothing with a time.
-    """
+    """:func:`covered_back` of ``polls`` and their ``items``; what a poll does not say its oldest item does."""
     oldest = items.group_by("poll_at").agg(oldest=pl.col("published_at").min())
     reach = polls.join(oldest, on="poll_at", how="left", maintain_order="left").select(
         "poll_at", reach=pl.coalesce("covered_from", "oldest")
     )
+    return covered_back(reach.rows())
+
+
+def covered_back(reach: Sequence[tuple[datetime, datetime | None]]) -> datetime | None:
+    """How far back an event source has been seen without a gap, as of the last of its polls (SCORING 2). ``reach``: of each
+    poll, in order, when it was and how far back it reaches (None: not known).
+
+    A poll reaches back 14 days at most. Where that is before the poll ahead of it, nothing was missed in between, and that
+    poll's own reach counts on. None where the last poll's reach is not known.
+    """
     covered: datetime | None = None
-    for poll_at, back in reversed(reach.rows()):
+    for poll_at, back in reversed(reach):
         if covered is not None and poll_at < covered:
             break
         if back is not None:

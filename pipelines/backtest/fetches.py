@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.backtest.prepared import COVERED, FETCHES
 from pipelines.model import UTC_TIME, Outcome, SourceKind
-from pipelines.replay import MAX_COVERED
+from pipelines.replay import covered_back
 from pipelines.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -60,25 +60,11 @@ def _hours(group: Sequence[Poll], with_rows: Iterable[datetime], outcome: Outcom
     if outcome is Outcome.CACHE_HIT:
         return hours
     at = group[-1][0]
-    back = covered_back(group) if event else None
+    back = covered_back([(poll_at, reach) for poll_at, _, reach, _ in group]) if event else None
     if not hours or back is not None:
         first = _hour(back or at)
         hours |= {first + n * HOUR for n in range((at - first) // HOUR + 1)}
     return hours
-
-
-def covered_back(group: Sequence[Poll]) -> datetime | None:
-    """How far back an event source was seen without a gap as of the last poll: ``replay.covered_from`` over values."""
-    covered: datetime | None = None
-    for at, _, back, _ in reversed(group):
-        if covered is not None and at < covered:
-            break
-        if back is not None:
-            bounded = min(max(back, at - MAX_COVERED), at)
-            covered = bounded if covered is None else min(covered, bounded)
-        elif covered is None:
-            return None
-    return covered
 
 
 def _hour(moment: datetime) -> datetime:
