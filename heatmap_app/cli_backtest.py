@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
@@ -20,7 +19,7 @@ from pipelines.backtest.keeping import FOLDER, keep
 from pipelines.errors import InputError, SettingsError
 from pipelines.model import SOURCES
 from pipelines.replay import Recording
-from pipelines.section import Section
+from pipelines.setting_keys import known_key, value_of
 from pipelines.settings import Settings, load_settings
 
 READ = frozenset(
@@ -95,18 +94,12 @@ def parse_overrides(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     chosen: dict[str, dict[str, Any]] = {}
     for text in given:
         key, equals, value = text.partition("=")
-        section, dot, name = key.strip().partition(".")
-        if not equals or not dot:
+        if not equals or "." not in key:
             raise InputError(f"--set {text!r}: write it like gates.min_velocity=2.0")
-        known = Settings.model_fields.get(section)
-        kind = known.annotation if known else None
-        if not (isinstance(kind, type) and issubclass(kind, Section)):
-            raise InputError(f"--set {key.strip()}: there is no section {section!r}; see config/*.toml")
-        if name not in kind.model_fields:
-            raise InputError(f"--set {key.strip()}: {section} has {', '.join(kind.model_fields)}")
+        section, name = known_key("--set", key.strip())
         if section not in READ and not (section in SOURCES and name in READ_OF_SOURCES):
             raise InputError(f"--set {key.strip()}: a backtest does not read it; it would change nothing")
-        chosen.setdefault(section, {})[name] = _value(value.strip())
+        chosen.setdefault(section, {})[name] = value_of(value.strip())
     return chosen
 
 
@@ -124,13 +117,6 @@ def settings_with(chosen: dict[str, Any]) -> Settings:
 def flat(chosen: dict[str, Any]) -> dict[str, Any]:
     """``{"gates.min_velocity": 2.0}`` and the like."""
     return {f"{section}.{name}": value for section, values in chosen.items() for name, value in values.items()}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def show(result: BacktestResult) -> None:

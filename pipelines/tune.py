@@ -19,7 +19,7 @@ from pipelines.alert.kpi_stats import LeadStats, Share
 from pipelines.backtest.keeping import alerts_frame
 from pipelines.backtest.model import BacktestResult
 from pipelines.errors import InputError, SettingsError
-from pipelines.section import Section
+from pipelines.setting_keys import known_key, value_of
 from pipelines.settings import Settings, load_settings
 
 FIXED = frozenset({"poll.score_seconds", "affect.model", "affect.ner_model"})
@@ -169,13 +169,7 @@ def frame(outcomes: Sequence[Outcome]) -> pl.DataFrame:
 
 
 def _check_key(key: str) -> None:
-    section, _, name = key.partition(".")
-    info = Settings.model_fields.get(section)
-    kind = info.annotation if info else None
-    if not (isinstance(kind, type) and issubclass(kind, Section)):
-        raise InputError(f"--grid {key}: there is no section {section!r}; see config/*.toml")
-    if name not in kind.model_fields:
-        raise InputError(f"--grid {key}: {section} has {', '.join(kind.model_fields)}")
+    _, name = known_key("--grid", key)
     if key in FIXED or name == "kind":
         raise InputError(f"--grid {key}: the recording is prepared with it; run `heatmap backtest --set {key}=...`")
 
@@ -185,12 +179,5 @@ def _values(text: str) -> tuple[Any, ...]:
     try:
         found = json.loads(f"[{text}]")
     except ValueError:
-        found = [_value(part.strip()) for part in text.split(",") if part.strip()]
+        found = [value_of(part.strip()) for part in text.split(",") if part.strip()]
     return tuple(dict.fromkeys(tuple(value) if isinstance(value, list) else value for value in found))
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
