@@ -15,6 +15,7 @@ from heatmap_app.runtime import Runtime
 from heatmap_app.web.render import page, zone_of
 from pipelines.clock import SystemClock
 from pipelines.errors import StoreError
+from pipelines.read.schedule import interval_words
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -55,12 +56,8 @@ def shown(
 
 
 def span_words(seconds: float | None) -> str:
-    """An interval: ``2 s``, ``10 min``, ``1 h``; a dash where there is none."""
-    if seconds is None:
-        return "–"
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h".replace(".0 h", " h")
+    """An interval as the schedule words it: ``2 s``, ``10 min``, ``1 h``; a dash where there is none."""
+    return "–" if seconds is None else interval_words(seconds)
 
 
 def utc_now() -> datetime:

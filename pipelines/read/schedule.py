@@ -53,24 +53,24 @@ def _why(plan: Planned, state: GuardState, interval: float, now: datetime) -> st
     if known.open_until is not None:
         return f"breaker open, one probe at {clock(max(known.open_until, now), now)}"
     if state.quarantined_since is not None:
-        return f"every {seconds(interval)}; quarantined since {clock(state.quarantined_since, now)}"
+        return f"every {interval_words(interval)}; quarantined since {clock(state.quarantined_since, now)}"
     if interval > plan.poll_seconds:
         times = "refusal" if state.pace.refusals == 1 else "refusals"
-        return f"stretched to {seconds(interval)} after {state.pace.refusals} {times}"
+        return f"stretched to {interval_words(interval)} after {state.pace.refusals} {times}"
     if (
         state.next_at is not None
         and state.at is not None
         and state.next_at - state.at < timedelta(seconds=interval / 2)
     ):
         return "soon: the last answer was not complete"
-    return f"every {seconds(interval)}"
+    return f"every {interval_words(interval)}"
 
 
-def seconds(value: float) -> str:
-    """An interval without needless digits: 7.5 s, 60 s, 10 min, 1 h."""
-    if value < 90:
-        return f"{value:g} s"
-    return f"{value / 60:.3g} min" if value < 3600 else f"{value / 3600:.3g} h"
+def interval_words(seconds: float) -> str:
+    """An interval of so many seconds without needless digits: 7.5 s, 60 s, 10 min, 1 h."""
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
 
 
 def breaker_word(state: GuardState, now: datetime) -> str:

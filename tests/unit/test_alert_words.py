@@ -115,7 +115,7 @@ def test_addresses_leave_out_what_says_nothing() -> None:
         "0.2 s",
         "2 s",
         "10 min",
-        "60 min",
+        "1 h",
         "1.5 h",
     ]
 
