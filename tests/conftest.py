@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import structlog
 
 from pipelines.store import Store
-from tests.postgres import embedded_server, need_server, ordinary_server
+from tests.postgres import PREPARED, embedded_server, empty, need_server, ordinary_server
 from tests.redis_server import RedisServer, need_redis, redis_server
 
 Backend = Literal["embedded", "server"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One folder a run for the data folder that is copied; the workers inherit its name."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="et-"))
+        folder.chmod(0o755)
+        os.environ[PREPARED] = str(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(trylast=True)
@@ -66,7 +79,7 @@ def emptied(url: str, schema: str) -> Iterator[Store]:
     """A store at the current revision with nothing in it, closed at the end."""
     made = Store.open(url, schema)
     made.upgrade()
-    made.reset()
+    empty(made)
     yield made
     made.close()
 

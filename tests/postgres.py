@@ -1,7 +1,12 @@
-"""PostgreSQL for tests: one embedded server and one ordinary one per session, a schema of its own per store."""
+"""PostgreSQL for tests: one embedded server and one ordinary one per session, a schema of its own per store.
+
+Data folders are copies of one that is made once a run. They do not wait for the disk: killed processes lose nothing by that,
+only a machine that crashes would.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -15,11 +20,26 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy import text
 
-from pipelines.store import EmbeddedPostgres
+from pipelines.store import EmbeddedPostgres, Store
+from pipelines.store.tables import metadata
 
 SERVER_FOLDERS = "/usr/lib/postgresql/*/bin"
 PASSWORD = "test-password"
+PREPARED = "ET_TEST_PREPARED"
+"""Where the folder of this run lies in which the data folder to copy is made; set by ``conftest``."""
+UNSYNCED = "fsync = off\nfull_page_writes = off\n"
+HELD = " UNION ALL ".join(
+    f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})"  # noqa: S608 - the product's own names
+    for name in metadata.tables
+)
+COUNTED = """
+WITH counter AS MATERIALIZED (
+    SELECT oid FROM pg_class WHERE relkind = 'S' AND relnamespace = current_schema()::regnamespace)
+SELECT owner.relname FROM counter JOIN pg_depend ON objid = counter.oid AND deptype IN ('a', 'i')
+JOIN pg_class owner ON owner.oid = refobjid WHERE pg_sequence_last_value(counter.oid) IS NOT NULL
+"""
 
 
 @contextmanager
@@ -34,9 +54,53 @@ def open_folder() -> Iterator[Path]:
 
 
 @contextmanager
+def var_folder() -> Iterator[Path]:
+    """A folder for ``var`` in which the embedded server's data lie already: every schema upgraded, nothing in them."""
+    with open_folder() as folder:
+        prepared = _prepared()
+        if prepared is not None:
+            subprocess.run(["cp", "-a", prepared, folder / "postgres"], check=True)
+        yield folder
+
+
+def _prepared() -> Path | None:
+    """The folder to copy, made by whichever worker needs it first; None outside of a test run."""
+    if PREPARED not in os.environ:
+        return None
+    folder = Path(os.environ[PREPARED])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            _prepare(folder / "var")
+            (folder / "made").touch()
+    return folder / "var" / "postgres"
+
+
+def _prepare(var: Path) -> None:
+    with EmbeddedPostgres.start(var, shared_root=var.parent / "shared") as server:
+        for schema in ("live", "demo", "replay"):
+            store = Store.open(server.url, schema)
+            store.upgrade()
+            store.close()
+    with (server.data / "postgresql.conf").open("a") as settings:
+        settings.write(UNSYNCED)
+    for left in ("server.log", "start.lock", "users.lock"):
+        (server.home / left).unlink(missing_ok=True)
+
+
+def empty(store: Store) -> None:
+    """What :meth:`Store.reset` does, to those tables alone that hold or have counted something: a test fills few of them,
+    and to truncate the others is most of the work."""
+    with store._db.writing() as connection:
+        used = sorted({row[0] for query in (HELD, COUNTED) for row in connection.execute(text(query))})
+        if used:
+            connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"))
+
+
+@contextmanager
 def embedded_server() -> Iterator[str]:
     """The URL of an embedded server with data of its own."""
-    with open_folder() as folder, EmbeddedPostgres.start(folder / "var", shared_root=folder / "shared") as server:
+    with var_folder() as var, EmbeddedPostgres.start(var, shared_root=var / "shared") as server:
         yield server.url
 
 
@@ -77,7 +141,8 @@ def restartable_server(programs: Path) -> Iterator[Server]:
         run([programs / "initdb", "-D", folder / "data", "-U", "owner", "-A", "scram-sha-256", "--pwfile", secret,
              "-E", "UTF8", "--locale=C", "--no-sync"])  # fmt: skip
         options = (
-            f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c timezone=Asia/Taipei"
+            f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c timezone=Asia/Taipei "
+            "-c fsync=off -c full_page_writes=off"
         )
         run([programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start"])
         try:
