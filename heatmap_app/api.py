@@ -127,6 +127,7 @@ CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
     "eligible": lambda item: item.eligible,
     "peak_at": lambda item: item.peak_at.isoformat(),
     "first_seen": lambda item: item.first_seen.isoformat(),
+    "confidence_calibrated": lambda item: "" if item.calibrated is None else round(item.calibrated.confidence, 4),
 }
 
 

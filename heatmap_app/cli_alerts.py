@@ -83,6 +83,8 @@ def why(
                     "decisions": list(found.decisions), "alerts": list(found.alerts)})  # fmt: skip
         return
     typer.echo(f"{found.name}: {found.summary}")
+    if found.trust:
+        typer.echo(f"  Confidence {found.trust}.")
     for row in found.decisions:
         polls = f"  ({row['polls']} polls since {rfc3339(row['since'])})" if row["polls"] > 1 else ""
         typer.echo(f"  {rfc3339(row['at'])}  {row['sentence']}{polls}")

@@ -1,18 +1,24 @@
 """Confidence calibrated on what came of the alerts: isotonic regression over votes and back-checks. Pure.
 
-Used only from :data:`NEEDED` outcomes on; below, confidence stays as SCORING 3 defines it. Scores are never changed by it.
+Used only above :data:`NEEDED` outcomes; up to there, confidence stays as SCORING 3 defines it. It is a second value beside
+the confidence as defined: no score, gate or decision reads it, and it is fitted on the one as defined, never on itself.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
 
 from pipelines.alert.kpi_stats import Share, share
+from pipelines.view import Calibrated
 
+METHOD = "isotonic"
 NEEDED = 200
-"""Below so many outcomes the confidence is shown as defined."""
+"""Up to so many outcomes the confidence is shown as defined."""
 BINS = 10
 """Rows of the reliability table: tenths of the confidence."""
 
@@ -37,8 +43,8 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Steps that never go down: from ``edges[i]`` on the share is ``shares[i]``. Empty while ``n`` is below
-    :data:`NEEDED`."""
+    """Steps that never go down: from ``edges[i]`` on the share is ``shares[i]``. Empty while ``n`` is not
+    above :data:`NEEDED`."""
 
     n: int
     edges: tuple[float, ...] = ()
@@ -54,6 +60,28 @@ class Calibration:
         if not self.used:
             return confidence
         return self.shares[max(bisect_right(self.edges, confidence) - 1, 0)]
+
+    def of(self, confidence: float | None) -> Calibrated | None:
+        """``confidence`` calibrated, with what it rests on; None where this is not used or there is no confidence."""
+        if not self.used or confidence is None:
+            return None
+        return Calibrated(self(confidence), self.n, METHOD)
+
+    def beside(self, scores: pl.DataFrame) -> pl.DataFrame:
+        """``scores`` (with ``confidence``) and, where this is used, a column ``calibrated``: a struct of
+        :class:`~pipelines.view.Calibrated`'s fields."""
+        if not self.used:
+            return scores
+        values = [None if one is None else self(one) for one in scores["confidence"].to_list()]
+        made = scores.select(
+            pl.Series("confidence", values, dtype=pl.Float64), outcomes=pl.lit(self.n, dtype=pl.Int64),
+            method=pl.lit(METHOD),
+        )  # fmt: skip
+        return scores.with_columns(made.to_struct("calibrated"))
+
+
+DEFINED = Calibration(0)
+"""Confidence as it is defined."""
 
 
 def outcome(
@@ -77,7 +105,7 @@ def calibrate(outcomes: Iterable[Outcome]) -> Calibration:
     that a pool of a few never says 0 or 1.
     """
     known = sorted(outcomes, key=lambda one: one.confidence)
-    if len(known) < NEEDED:
+    if len(known) <= NEEDED:
         return Calibration(len(known))
     points: dict[float, tuple[int, int]] = {}
     for one in known:
@@ -106,4 +134,12 @@ def reliability(outcomes: Sequence[Outcome], bins: int = BINS) -> list[Bin]:
             share(sum(one.good for one in part), len(part)),
         )
         for place, part in sorted(found.items())
+    ]  # fmt: skip
+
+
+def judged(rows: Iterable[Mapping[str, Any]]) -> list[Outcome]:
+    """The outcomes among the store's ``judged_alerts``."""
+    return [
+        one for row in rows
+        if (one := outcome(row["confidence"], row["useful"], row["not_useful"], row["result"], fault=row["fault"]))
     ]  # fmt: skip

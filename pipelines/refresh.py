@@ -19,6 +19,7 @@ import structlog
 from pipelines.affect import Sentiment
 from pipelines.alert.gates import gate, polls_before
 from pipelines.backlog import Backlog
+from pipelines.calibrate import Calibration, calibrate, judged
 from pipelines.discover import discover
 from pipelines.errors import StoreError
 from pipelines.health import healthy_platforms
@@ -44,6 +45,9 @@ LOOK_BACK = timedelta(hours=168 + 192)
 TRAILING = timedelta(hours=168)
 
 WINDOW = timedelta(hours=12)
+
+REFIT = timedelta(minutes=10)
+"""How old (in the world's time) a calibration may be when a poll uses it."""
 
 AT_ONCE_S, PAUSE_S = 2.0, 0.2
 """A save that fails within the first of these (seconds) was cut off, not kept waiting: it is made again after the second."""
@@ -80,6 +84,7 @@ class Refresh:
     desk: Desk = field(default_factory=Desk)
     backlog: Backlog = field(default_factory=Backlog)
     _matcher: Matcher | None = None
+    _calibrated: tuple[datetime, Calibration] | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -147,8 +152,12 @@ class Refresh:
             healthy = self._healthy(now)
             scored = score(mentions, coverage, scoring, now, health=(len(healthy), max(1, len(self.poll_seconds))))
             counted = self._counted(now)
-            gated = self._gate(scored, now, counted=counted)
-            decided = decide_poll(self.store, self.settings, gated, scored.platforms, now, self.desk, counted=counted)
+            calibration = self._calibration(now)
+            gated = calibration.beside(self._gate(scored, now, counted=counted))
+            decided = decide_poll(
+                self.store, self.settings, gated, scored.platforms, now, self.desk, counted=counted,
+                calibration=calibration,
+            )  # fmt: skip
             ms = round((time.monotonic() - started) * 1000)
             meta = ScoreMeta(scoring.method, scoring.combine, healthy, tuple(self.poll_seconds), counted, ms)
             poll_id = _again(
@@ -205,6 +214,13 @@ class Refresh:
             row["canonical"], name=row["name"], slug=slugify(row["name"]), at=now, first_seen=row["first_seen"],
             provenance=row["provenance"],
         )  # fmt: skip
+
+    def _calibration(self, now: datetime) -> Calibration:
+        """What came of the alerts so far, fitted anew where the last fit is older than :data:`REFIT`."""
+        kept = self._calibrated
+        if kept is None or abs(now - kept[0]) >= REFIT:
+            kept = self._calibrated = (now, calibrate(judged(self.store.judged_alerts())))
+        return kept[1]
 
     def _healthy(self, now: datetime) -> tuple[str, ...]:
         return healthy_platforms(tuple(self.poll_seconds), self.store.last_success(now), self.poll_seconds, now)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from pipelines.alert.decide import TRADES_BEFORE, Rules, decide
+from pipelines.alert.decide import Rules, decide
 from pipelines.alert.words import PLATFORM_NAMES, hhmm, listed, trades_line, why_line
+from pipelines.calibrate import DEFINED, Calibration
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
 from pipelines.outbox import Decided, DecisionOutcome, NewAlert
 from pipelines.read.story import Evidence, Numbers, gather, try_package
@@ -19,6 +20,8 @@ from pipelines.store.store import Store
 
 WEEK = timedelta(days=7)
 RECEIPTS = 3
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""From when on trade items count: all that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +39,27 @@ def rules_of(settings: Settings) -> Rules:
 
 def decide_poll(
     store: Store, settings: Settings, gated: pl.DataFrame, platforms: pl.DataFrame, now: datetime, desk: Desk, *,
-    counted: bool,
+    counted: bool, calibration: Calibration = DEFINED,
 ) -> Decided:  # fmt: skip
-    """What the scoring poll at ``now`` decides, ready to be stored with it. Raises :class:`StoreError`."""
+    """What the scoring poll at ``now`` decides, ready to be stored with it; ``calibration`` is what its alerts tell beside
+    their confidence. Raises :class:`StoreError`."""
     rules = rules_of(settings)
     episodes = store.episodes()
     fast = gated.filter((pl.col("velocity_z") >= rules.gates.min_velocity) | pl.col("passes"))["entity"]
     ids = sorted({*fast.to_list(), *episodes["entity"].to_list()})
     names = store.alert_names(ids)
-    began = episodes.filter("open")["started_at"].min()
-    oldest = began if isinstance(began, datetime) else now
     decisions, after = decide(
         gated, episodes, pl.DataFrame([{key: row[key] for key in ("entity", "domain", "muted")} for row in names],
                                       schema={"entity": pl.Int64, "domain": pl.String, "muted": pl.Boolean}),
-        store.trade_items(ids, oldest - TRADES_BEFORE, now),
+        store.trade_items(ids, EVER, now),
         store.heat_peaks(ids, now - WEEK, now.replace(minute=0, second=0, microsecond=0)),
         rules, now, counted=counted,
     )  # fmt: skip
     fired = decisions.filter(pl.col("outcome") == str(DecisionOutcome.FIRED)).to_dicts()
     known = {row["entity"]: row for row in names}
-    alerts = tuple(_alert(store, row, known[row["entity"]], platforms, now) for row in fired if row["entity"] in known)
+    alerts = tuple(
+        _alert(store, row, known[row["entity"]], platforms, calibration, now) for row in fired if row["entity"] in known
+    )
     sends = desk.since is None or now > desk.since
     if not sends:
         # decided while a baseline was read in, at polls far apart: nobody was told, and no KPI counts them
@@ -64,8 +68,9 @@ def decide_poll(
 
 
 def _alert(
-    store: Store, row: Mapping[str, Any], name: Mapping[str, Any], platforms: pl.DataFrame, now: datetime
-) -> NewAlert:
+    store: Store, row: Mapping[str, Any], name: Mapping[str, Any], platforms: pl.DataFrame, calibration: Calibration,
+    now: datetime,
+) -> NewAlert:  # fmt: skip
     numbers = {key: float(row[key] or 0.0) for key in ("heat", "velocity_z", "affect", "confidence")}
     spread = int(row["spread_count"] or 0)
     started: datetime = row["started_at"]
@@ -73,17 +78,19 @@ def _alert(
     evidence = gather(store, store.family(row["entity"]), now)
     told = Numbers(numbers["velocity_z"], spread, numbers["confidence"], row["trades_at"])
     package, problem = try_package(name, evidence, told)
+    calibrated = calibration.of(row["confidence"])
     payload = {
         **{key: name[key] for key in ("name", "slug", "kind", "domain")}, "mode": store.schema, "at": now.isoformat(),
         "started_at": started.isoformat(), "trades_at": row["trades_at"].isoformat() if row["trades_at"] else None,
         "platforms": parts, "receipts": _receipts(evidence, list(parts)), "sentence": row["sentence"],
         "hook": package.hook if package else _hook(name["name"], list(parts), started, row["trades_at"], now),
         "package": package.to_dict() if package else None, "package_note": problem,
+        "calibrated": asdict(calibrated) if calibrated else None,
     }  # fmt: skip
     return NewAlert(
         f"{store.schema}|spike|{row['entity']}|{started.isoformat()}", row["entity"], numbers["heat"],
         numbers["velocity_z"], spread, numbers["affect"], numbers["confidence"],
-        why_line(numbers["velocity_z"], spread, numbers["affect"], numbers["confidence"]), payload,
+        why_line(numbers["velocity_z"], spread, numbers["affect"], numbers["confidence"], calibrated), payload,
     )  # fmt: skip
 
 

@@ -73,8 +73,18 @@ class HistoryPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A confidence held against what came of earlier alerts: ``confidence`` is the share of those that were good at that
+    confidence, by ``method``, over ``outcomes`` of them."""
+
+    confidence: float
+    outcomes: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeatItem:
-    """One row of the board with every number that made it."""
+    """One row of the board with every number that made it. ``confidence`` is SCORING 3's, whatever ``calibrated`` says."""
 
     rank: int
     entity: EntityRef
@@ -99,6 +109,8 @@ class HeatItem:
     previous_rank: int | None = None
     watched: bool = False
     """On the desk's watchlist."""
+    calibrated: Calibrated | None = None
+    """The confidence people are told first; None up to 200 outcomes, where the one as defined is."""
 
 
 @dataclass(frozen=True, slots=True)

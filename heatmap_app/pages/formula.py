@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.words import Times, listed, plain, platform, signed
+from pipelines.alert.words import confidence_words
 from pipelines.score_methods import method_named
 from pipelines.settings import Settings
 from pipelines.view import HeatItem, PlatformScore
@@ -54,7 +55,7 @@ def why(item: HeatItem, settings: Settings, times: Times) -> Html:
             "freshness", "Freshness", f"× {plain(decay, 3)}",
             f"Its 7-day peak was at {peak}, {since} h before this score: exp(−{since}/{settings.heat.decay_hours:g}).",
         ),
-        _fold("confidence", "Confidence", plain(item.confidence), _confidence(item)),
+        _fold("confidence", "Confidence", plain(trusted(item)), *_confidence(item)),
         class_="why",
     )  # fmt: skip
 
@@ -181,10 +182,18 @@ def affect_words(parts: dict[str, float]) -> Iterator[str]:
     )
 
 
-def _confidence(item: HeatItem) -> Html:
+def trusted(item: HeatItem) -> float:
+    """The confidence people are told first: the calibrated one where there is one."""
+    return item.calibrated.confidence if item.calibrated else item.confidence
+
+
+def _confidence(item: HeatItem) -> Iterator[Html | str]:
+    if item.calibrated:
+        yield tag("p", f"Confidence {confidence_words(item.confidence, item.calibrated)}.")
     known = [key for key in CONFIDENCE_WORDS if key in item.confidence_parts]
     lines = [join(tag("dt", CONFIDENCE_WORDS[key]), tag("dd", plain(item.confidence_parts[key]))) for key in known]
-    return join("The geometric mean of:", tag("dl", lines, class_="parts"))
+    begin = "As defined: the geometric mean of:" if item.calibrated else "The geometric mean of:"
+    yield join(begin, tag("dl", lines, class_="parts"))
 
 
 def _fold(key: str, title: str, value: str, *body: str) -> Html:

@@ -11,8 +11,10 @@ from heatmap_app.runtime import Runtime
 from heatmap_app.web.common import utc_now
 from pipelines import read
 from pipelines.alert import actions
+from pipelines.alert.words import confidence_words
 from pipelines.outbox import DeliveryState
 from pipelines.read import alert_words
+from pipelines.read.items import calibrated_of
 from pipelines.read.kpis import AlertLead, alert_leads
 
 SEGMENTS = ("A block", "B block", "C block", "Digital", "Social")
@@ -53,6 +55,7 @@ def details(runtime: Runtime, row: Mapping[str, Any], now: datetime, user_id: st
         "can_resend": in_slack and row["delivery"] in (None, DeliveryState.SENT, DeliveryState.DEAD),
         "slack": in_slack, "thread": bool(row["slack_ts"]), "rundown": bool(runtime.settings.slack.rundown_url),
         "gates": runtime.settings.gates,
+        "trust": confidence_words(row["confidence"], calibrated_of(payload.get("calibrated"))),
     }  # fmt: skip
 
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from heatmap_app.pages.formula import CONFIDENCE_WORDS, affect_words, combined, sentence, z_words
+from heatmap_app.pages.formula import CONFIDENCE_WORDS, affect_words, combined, sentence, trusted, z_words
 from heatmap_app.pages.words import compact, listed, plain, platform, signed
 from heatmap_app.web.chart import Lane
 from heatmap_app.web.doc import Block, Bullets, Doc, Figure, Grid, Heading, Line, Para, Section, line
 from heatmap_app.web.doc import Text as Run
 from heatmap_app.web.pack_package import package_blocks
+from pipelines.alert.words import confidence_words
 from pipelines.model import SOURCES
 from pipelines.read.pack import Pack, PackAlert, ReceiptGroup
 from pipelines.settings import Settings
@@ -72,7 +73,7 @@ def summary(pack: Pack) -> Iterator[str]:
         yield (
             f"HEAT {plain(item.heat)} at {when(pack.scored_at)} UTC, rank {item.rank}: velocity "
             f"{signed(item.velocity_z)}σ on {listed(seen) or 'no platform'}, affect {plain(item.affect)}, "
-            f"confidence {plain(item.confidence)}."
+            f"confidence {plain(trusted(item))}."
         )
     yield _trades_sentence(pack)
     if pack.alerts:
@@ -121,7 +122,7 @@ def _facts(item: HeatItem) -> Iterator[tuple[str, str]]:
     yield f"{signed(item.velocity_z)}σ", "velocity"
     yield f"{item.spread_count} of 3", "platforms"
     yield plain(item.affect), "affect"
-    yield plain(item.confidence), "confidence"
+    yield plain(trusted(item)), "confidence"
 
 
 def _score(pack: Pack, settings: Settings) -> Iterator[Block]:
@@ -149,7 +150,8 @@ def _score(pack: Pack, settings: Settings) -> Iterator[Block]:
     trust = [f"{CONFIDENCE_WORDS[key]} {plain(item.confidence_parts[key])}"
              for key in CONFIDENCE_WORDS if key in item.confidence_parts]  # fmt: skip
     yield Para(line(
-        Run("Confidence ", strong=True), f"{plain(item.confidence)}: the geometric mean of {listed(trust)}.",
+        Run("Confidence ", strong=True), f"{confidence_words(item.confidence, item.calibrated)}: the geometric mean of "
+        f"{listed(trust)}.",
     ))  # fmt: skip
     gates = [
         ("velocity", item.gates.velocity),

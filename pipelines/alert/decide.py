@@ -6,7 +6,7 @@ below ``end_velocity``. It has one alert. Inside the cool-down after an alert, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +18,23 @@ from pipelines.model import conform
 from pipelines.outbox import DECISIONS, EPISODES, DecisionOutcome, Reason
 from pipelines.settings import Episode, Gates
 
-TRADES_BEFORE = timedelta(hours=48)
-"""A trade item belongs to a story from this long before the story began (SCORING 6)."""
+STORY_BEFORE = timedelta(hours=48)
+"""A trade item is told as the story's own from this long before the story began (SCORING 6). One before that is older than
+any story, and holds an alert back all the same: SCORING 5 sets no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeItems:
+    """Of the trade items about a name that are out: the ``first`` ever, and the first of the ``story``."""
+
+    first: datetime | None = None
+    story: datetime | None = None
+
+    @classmethod
+    def of(cls, times: Iterable[datetime], started_at: datetime, now: datetime) -> TradeItems:
+        """Among ``times``, for a story that began at ``started_at``, as known at ``now``."""
+        out = sorted(at for at in times if at <= now)
+        return cls(min(out, default=None), min((at for at in out if at > started_at - STORY_BEFORE), default=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +67,10 @@ def decide(
     watched = scores.filter((pl.col("velocity_z") >= rules.gates.min_velocity) | pl.col("passes"))
     before = {row["entity"]: row for row in conform(episodes, EPISODES).iter_rows(named=True)}
     wanted = {*watched["entity"].to_list(), *(entity for entity, row in before.items() if row["open"])}
+    about = dict(trades.group_by("entity").agg("at").iter_rows())
     decisions, after = decide_rows(
         _by_entity(scores.filter(pl.col("entity").is_in(wanted))), before, _by_entity(names),
-        lambda entity, started_at: _first_trade(trades, entity, started_at, now),
+        lambda entity, started_at: TradeItems.of(about.get(entity, ()), started_at, now),
         {row["entity"]: row["heat"] for row in peaks.iter_rows(named=True)}.get, rules, now, counted=counted,
     )  # fmt: skip
     return pl.DataFrame(decisions, schema=DECISIONS), pl.DataFrame(
@@ -66,7 +82,7 @@ def decide_rows(
     watched: Mapping[int, Mapping[str, Any]],
     episodes: Mapping[int, Mapping[str, Any]],
     names: Mapping[int, Mapping[str, Any]],
-    first_trade: Callable[[int, datetime], datetime | None],
+    trade_items: Callable[[int, datetime], TradeItems],
     peak: Callable[[int], float | None],
     rules: Rules,
     now: datetime,
@@ -75,8 +91,8 @@ def decide_rows(
 ) -> tuple[list[dict[str, Any]], dict[int, Mapping[str, Any]]]:
     """:func:`decide` over plain rows, by entity: the decisions, and the episodes that a rule still looks back to.
 
-    ``watched``: the scores of the names at the velocity gate or with an open episode. ``first_trade``: given an entity and
-    when its story began, the story's first trade item that is out. ``peak``: an entity's highest HEAT of the 7 days before.
+    ``watched``: the scores of the names at the velocity gate or with an open episode. ``trade_items``: given an entity and
+    when its story began, what the trades have. ``peak``: an entity's highest HEAT of the 7 days before.
     """
     decisions: list[dict[str, Any]] = []
     after = dict(episodes)
@@ -85,7 +101,7 @@ def decide_rows(
         case = _Case(
             entity, watched.get(entity, {}), episodes.get(entity), names.get(entity, {}), peak, rules, now, counted
         )
-        decision, state = case.settle(first_trade(entity, case.started_at))
+        decision, state = case.settle(trade_items(entity, case.started_at))
         decisions.append(decision)
         if state is not None:
             after[entity] = state
@@ -98,15 +114,6 @@ def decide_rows(
 
 def _by_entity(frame: pl.DataFrame) -> dict[int, dict[str, Any]]:
     return {row["entity"]: row for row in frame.iter_rows(named=True)}
-
-
-def _first_trade(trades: pl.DataFrame, entity: int, started_at: datetime, now: datetime) -> datetime | None:
-    """The story's first trade item that is out at ``now``."""
-    mine = trades.filter(
-        pl.col("entity") == entity, pl.col("at") > started_at - TRADES_BEFORE, pl.col("at") <= now
-    )["at"]  # fmt: skip
-    first = mine.min()
-    return first if isinstance(first, datetime) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +148,9 @@ class _Case:
     def heat(self) -> float:
         return float(self.score.get("heat") or 0.0)
 
-    def settle(self, trade: datetime | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    def settle(self, trades: TradeItems) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The decision, and the episode after it (None: there is none)."""
-        reason, words = self._reason(trade)
+        reason, words = self._reason(trades)
         passes = bool(self.score.get("passes"))
         fired = reason is Reason.FIRED
         outcome = DecisionOutcome.FIRED if fired else DecisionOutcome.HELD_BACK
@@ -159,7 +166,7 @@ class _Case:
             "entity": self.entity, "outcome": str(outcome), "reason": str(reason),
             "sentence": f"{stamp[outcome]} at {hhmm(self.now)}: {words}.",
             **{key: self.score.get(key) for key in ("velocity_z", "spread_count", "affect", "heat", "confidence")},
-            "trades_at": trade, "started_at": began,
+            "trades_at": trades.first if reason is Reason.TRADES else trades.story, "started_at": began,
         }  # fmt: skip
         return decision, self._state(passes=passes, fired=fired)
 
@@ -184,13 +191,13 @@ class _Case:
         slow = self.velocity is None or self.velocity < self.rules.episode.end_velocity
         return before + 1 if slow else 0
 
-    def _reason(self, trade: datetime | None) -> tuple[Reason, str]:
+    def _reason(self, trades: TradeItems) -> tuple[Reason, str]:
         """The first rule that says no, in the order people ask; else fired."""
         for rule in (self._muted, self._gates, self._domain, self._persistence, self._episode, self._cooldown):
             found = rule()
             if found is not None:
                 return found
-        return self._trades(trade)
+        return self._trades(trades)
 
     def _gates(self) -> tuple[Reason, str] | None:
         if self.score.get("passes"):
@@ -244,13 +251,13 @@ class _Case:
             f"needs HEAT {rules.boost * (alerted or 0.0):.2f}, this is {self.heat:.2f}"
         )
 
-    def _trades(self, trade: datetime | None) -> tuple[Reason, str]:
+    def _trades(self, trades: TradeItems) -> tuple[Reason, str]:
         numbers = (
             f"velocity {signed(self.velocity or 0.0)}, seen on {int(self.score.get('spread_count') or 0)} platforms"
         )
-        if trade is None:
+        if trades.first is None:
             return Reason.FIRED, f"{numbers}; no trade story yet"
-        age = self.now - trade
+        age = self.now - trades.first
         if age <= timedelta(hours=self.rules.episode.trades_old_hours):
             return Reason.FIRED, f"{numbers}; trades: already on it ({ago(age)} ago)"
         peak = self.peak(self.entity)

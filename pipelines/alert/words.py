@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from pipelines.view import Receipt
+from pipelines.view import Calibrated, Receipt
 
 PLATFORM_NAMES = {"reddit": "Reddit", "trends": "Google Trends", "tiktok": "TikTok", "trades": "Trades"}
 
@@ -25,11 +25,13 @@ def signed(sigma: float, *, below: float | None = None) -> str:
 
 
 def ago(age: timedelta) -> str:
-    """``2.1 h``, ``26 h``, ``12 min``."""
+    """``2.1 h``, ``26 h``, ``12 min``; from ten days on ``14 days``."""
     minutes = max(0.0, age.total_seconds() / 60)
     if minutes < 60:
         return f"{int(minutes)} min"
     hours = minutes / 60
+    if age >= timedelta(days=10):
+        return f"{age.days} days"
     return f"{hours:.1f} h" if hours < 10 else f"{int(hours)} h"
 
 
@@ -38,9 +40,21 @@ def boosted(heat: float, alerted: float, boost: float) -> bool:
     return heat >= boost * alerted - 1e-9
 
 
-def why_line(velocity_z: float, spread_count: int, affect: float, confidence: float) -> str:
-    """``Velocity +3.7σ | Spread 3/3 | Affect 0.4 | Confidence 0.82`` (SCORING 5)."""
-    return f"Velocity {signed(velocity_z)} | Spread {spread_count}/3 | Affect {affect + 0.0:.1f} | Confidence {confidence:.2f}"
+def why_line(
+    velocity_z: float, spread_count: int, affect: float, confidence: float, calibrated: Calibrated | None = None
+) -> str:
+    """``Velocity +3.7σ | Spread 3/3 | Affect 0.4 | Confidence 0.82`` (SCORING 5); above 200 outcomes the confidence is the
+    calibrated one, with the one as defined behind it."""
+    shown = confidence_words(confidence, calibrated, brackets=True)
+    return f"Velocity {signed(velocity_z)} | Spread {spread_count}/3 | Affect {affect + 0.0:.1f} | Confidence {shown}"
+
+
+def confidence_words(confidence: float, calibrated: Calibrated | None, *, brackets: bool = False) -> str:
+    """``0.82``, or ``0.72, calibrated on 214 outcomes; as defined 0.82``; ``brackets``: all but the number in them."""
+    if calibrated is None:
+        return f"{confidence:.2f}"
+    told = f"calibrated on {calibrated.outcomes} outcomes; as defined {confidence:.2f}"
+    return f"{calibrated.confidence:.2f} ({told})" if brackets else f"{calibrated.confidence:.2f}, {told}"
 
 
 def trades_line(first_at: datetime | None, now: datetime) -> str:

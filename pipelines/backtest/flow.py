@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.alert.decide import TRADES_BEFORE, Rules, decide_rows
+from pipelines.alert.decide import Rules, TradeItems, decide_rows
 from pipelines.alert.gates import gate_row, polls_before
 from pipelines.backtest.discovery import NOBODY, Discovery, Entity
 from pipelines.backtest.evidence import platform_parts, receipts, trail_before
@@ -213,15 +213,14 @@ class Flow:
         cast = self.discovery.cast
         names = {entity: {"domain": self._domain(entity), "muted": False} for entity in {*watched, *self._episodes}}
 
-        def first_trade(entity: int, started_at: datetime) -> datetime | None:
-            since = started_at - TRADES_BEFORE
-            return min((at for at, _ in self.memory.trades.get(entity, ()) if since < at <= now), default=None)
+        def trade_items(entity: int, started_at: datetime) -> TradeItems:
+            return TradeItems.of((at for at, _ in self.memory.trades.get(entity, ())), started_at, now)
 
         def peak(entity: int) -> float | None:
             return self._peaks.week(entity, cast[entity].since, coverage, now)
 
         decisions, after = decide_rows(
-            watched, self._episodes, names, first_trade, peak, self.rules, now, counted=counted
+            watched, self._episodes, names, trade_items, peak, self.rules, now, counted=counted
         )
         self._episodes = after
         for decision in decisions:

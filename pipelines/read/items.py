@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.settings import Settings
 from pipelines.store.store import Store
-from pipelines.view import EntityRef, Gates, HeatItem, HistoryPoint, PlatformScore, TradesStatus
+from pipelines.view import Calibrated, EntityRef, Gates, HeatItem, HistoryPoint, PlatformScore, TradesStatus
 
 HOUR = timedelta(hours=1)
 COLUMNS = 24
@@ -105,7 +105,13 @@ def heat_item(row: Mapping[str, Any], rank: int, beside: Beside, settings: Setti
         history=beside.history.get(key, ()),
         previous_rank=beside.previous.get(key),
         watched=key in beside.watched,
+        calibrated=calibrated_of(parts.get("calibrated")),
     )
+
+
+def calibrated_of(part: Mapping[str, Any] | None) -> Calibrated | None:
+    """What was stored with a score or an alert."""
+    return Calibrated(**part) if part else None
 
 
 def _gates(row: Mapping[str, Any], settings: Settings) -> Gates:

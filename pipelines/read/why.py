@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipelines.alert.words import hhmm, signed
+from pipelines.alert.words import confidence_words, hhmm, signed
+from pipelines.read.items import calibrated_of
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 
@@ -22,6 +23,12 @@ class Why:
     summary: str
     decisions: tuple[dict[str, Any], ...]
     alerts: tuple[dict[str, Any], ...]
+
+    @property
+    def trust(self) -> str:
+        """The confidence of the newest decision in words; empty where it has none."""
+        newest = next((row for row in self.decisions if row["confidence"] is not None), None)
+        return confidence_words(newest["confidence"], calibrated_of(newest["calibrated"])) if newest else ""
 
 
 def why(store: Store, settings: Settings, slug: str, now: datetime, span: timedelta = SPAN) -> Why | None:
@@ -60,6 +67,7 @@ def runs(decisions: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
             "affect",
             "heat",
             "confidence",
+            "calibrated",
             "trades_at",
         )
         found.append({**{key: row[key] for key in shown}, "polls": 1, "since": row["at"]})

@@ -61,9 +61,11 @@ class Decisions(Boards):
             return [dict(row) for row in connection.execute(query, {"ids": list(ids)}).mappings()]
 
     def decision_rows(self, ids: Sequence[int], since: datetime, until: datetime) -> list[dict[str, Any]]:
-        """What was decided on a family in ``(since, until]``, newest first."""
-        query = text("""SELECT * FROM decision WHERE entity_id = ANY(:ids) AND at > :since AND at <= :until
-            ORDER BY at DESC, entity_id""")
+        """What was decided on a family in ``(since, until]``, newest first; ``calibrated`` is kept with the score (None
+        where nothing was calibrated, or the score is not kept any more)."""
+        query = text("""SELECT d.*, s.parts->'calibrated' AS calibrated
+            FROM decision d LEFT JOIN score s ON s.poll_id = d.poll_id AND s.entity_id = d.entity_id
+            WHERE d.entity_id = ANY(:ids) AND d.at > :since AND d.at <= :until ORDER BY d.at DESC, d.entity_id""")
         with self._db.reading() as connection:
             found = connection.execute(query, {"ids": list(ids), "since": since, "until": until}).mappings()
             return [dict(row) for row in found]

@@ -30,10 +30,12 @@ UNCHECKED = f"""SELECT a.id AS alert, a.entity_id, a.at FROM alert a WHERE {TOLD
     AND NOT EXISTS (SELECT FROM backcheck b WHERE b.alert_id = a.id) ORDER BY a.at, a.id LIMIT :limit"""  # noqa: S608  # our own expression
 HELD = """SELECT s.entity_id, p.at, s.velocity_z, s.spread_count FROM score s JOIN score_poll p ON p.id = s.poll_id
     WHERE p.counted AND p.at > :since AND p.at <= :until AND s.entity_id = ANY(:ids)"""
-JUDGED = f"""SELECT a.confidence, a.state = 'source_fault' AS fault, b.result,
-        (SELECT count(*) FILTER (WHERE v.useful) FROM vote v WHERE v.alert_id = a.id) AS useful,
-        (SELECT count(*) FILTER (WHERE NOT v.useful) FROM vote v WHERE v.alert_id = a.id) AS not_useful
-    FROM alert a LEFT JOIN backcheck b ON b.alert_id = a.id WHERE {TOLD} ORDER BY a.at, a.id"""  # noqa: S608  # our own expression
+JUDGED = f"""SELECT a.confidence, a.state = 'source_fault' AS fault, b.result, coalesce(v.useful, 0) AS useful,
+        coalesce(v.not_useful, 0) AS not_useful
+    FROM alert a LEFT JOIN backcheck b ON b.alert_id = a.id LEFT JOIN (
+        SELECT alert_id, count(*) FILTER (WHERE useful) AS useful, count(*) FILTER (WHERE NOT useful) AS not_useful
+        FROM vote GROUP BY alert_id) v ON v.alert_id = a.id
+    WHERE {TOLD} ORDER BY a.at, a.id"""  # noqa: S608  # our own expression
 OUTCOME_COLUMNS = {
     "alert": pl.Int64(), "entity": pl.Int64(), "at": UTC_TIME, "fault": pl.Boolean(), "slug": pl.String(),
     "name": pl.String(), "result": pl.String(), "polls": pl.Int32(), "held": pl.Int32(), "useful": pl.Int32(),

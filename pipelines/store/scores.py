@@ -169,7 +169,8 @@ def _score_rows(entities: pl.DataFrame, platforms: pl.DataFrame) -> pl.DataFrame
         (pl.col(name).fill_null(value=False) if name in entities.columns else pl.lit(value=False)).alias(name)
         for name in ("passes", "persistence", "eligible")
     ]
-    parts = pl.struct("spread", "n", "affect_parts", "confidence_parts").struct.json_encode().alias("parts")
+    told = ("spread", "n", "affect_parts", "confidence_parts", "calibrated")
+    parts = pl.struct(name for name in told if name in entities.columns).struct.json_encode().alias("parts")
     ranked = clean(entities).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias("rank"), parts, *flags)
     return (
         ranked.join(_platform_json(platforms), on="entity", how="left")

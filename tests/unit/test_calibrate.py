@@ -12,7 +12,7 @@ from pipelines.calibrate import NEEDED, Calibration, Outcome, calibrate, outcome
 
 PARTS = st.floats(0, 1)
 ONE = st.builds(Outcome, PARTS, good=st.booleans())
-MANY = st.lists(ONE, min_size=1, max_size=40).map(lambda some: some * -(-NEEDED // len(some)))
+MANY = st.lists(ONE, min_size=1, max_size=40).map(lambda some: some * (NEEDED // len(some) + 1))
 FEW = st.lists(ONE, max_size=60)
 
 
@@ -32,8 +32,8 @@ def test_below_the_number_needed_it_is_as_defined(outcomes: list[Outcome], asked
 
 def test_the_number_needed_is_a_bound() -> None:
     one = Outcome(0.4, good=True)
-    assert not calibrate([one] * (NEEDED - 1)).used
-    assert calibrate([one] * NEEDED)(0.9) == (NEEDED + 1) / (NEEDED + 2)
+    assert not calibrate([one] * NEEDED).used
+    assert calibrate([one] * (NEEDED + 1))(0.9) == (NEEDED + 2) / (NEEDED + 3)
 
 
 @given(MANY)

@@ -142,9 +142,10 @@ def test_what_the_cool_down_held_back_fires_when_it_is_over() -> None:
         pytest.param(24.0, 9.0, 1.5, "fired", id="24 h is not older than 24 h"),
         pytest.param(26.0, 1.9, 1.5, "trades", id="old, and hotter days before"),
         pytest.param(26.0, 1.5, 1.5, "trades", id="old, and only as hot as before"),
+        pytest.param(20 * 24.0, 1.9, 1.5, "trades", id="of another story: SCORING 5 sets no bound"),
+        pytest.param(20 * 24.0, 1.4, 1.5, "fired", id="of another story, and a new high"),
         pytest.param(26.0, 1.4, 1.5, "fired", id="old, but a new 7-day high"),
         pytest.param(26.0, None, 1.5, "fired", id="old, and never seen before"),
-        pytest.param(49.0, 9.0, 1.5, "fired", id="another story's item"),
     ],
 )
 def test_the_trades_hold_back(age: float, peak: float | None, heat: float, reason: str) -> None:
