@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -41,15 +41,21 @@ class Undo(Choice):
 @router.post("/tuning", summary="Use these gates")
 async def apply(request: Request, body: Apply, user: Editor) -> Did:
     """Written to ``config/local.toml``, with an audit row (old and new)."""
-    runtime: Runtime = request.app.state.runtime
-    return await asyncio.to_thread(_apply, runtime, body, user)
+    return await _done(request, lambda runtime: _apply(runtime, body, user))
 
 
 @router.post("/tuning/undo", summary="Back to the shipped gates")
 async def undo(request: Request, body: Undo, user: Editor) -> Did:
     """Takes the seven numbers out of ``config/local.toml``."""
+    return await _done(request, lambda runtime: _undo(runtime, user))
+
+
+async def _done(request: Request, do: Callable[[Runtime], Did]) -> Did:
+    """``do``, and open pages show what they are judged by from now on."""
     runtime: Runtime = request.app.state.runtime
-    return await asyncio.to_thread(_undo, runtime, user)
+    did = await asyncio.to_thread(do, runtime)
+    runtime.board.publish()
+    return did
 
 
 def _apply(runtime: Runtime, body: Apply, user: User) -> Did:

@@ -22,12 +22,14 @@ MOST_ALERTS = 20
 
 class Follow:
     """``role`` says what this process is; ``moved`` hears the newest scoring poll's time when another process made it.
-    ``skew_s`` is how far ahead (seconds) the database's clock was at the last look."""
+    ``reread`` takes over what another process changed in the settings and says whether it did; ``skew_s`` is how far ahead (seconds) the database's clock was at the last look."""
 
     def __init__(
-        self, refresh: Refresh, board: Board, events: Events, role: Callable[[], Role], moved: Callable[[datetime], None]
+        self, refresh: Refresh, board: Board, events: Events, role: Callable[[], Role], moved: Callable[[datetime], None],
+        reread: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._refresh, self._board, self._events, self._role, self._moved = refresh, board, events, role, moved
+        self._reread = reread
         self._seen: Pulse | None = None
         self._well, self._waiting, self.skew_s = True, 0, 0.0
 
@@ -37,6 +39,8 @@ class Follow:
 
     async def run(self) -> str:
         """Look once; what was found in a few words."""
+        if await asyncio.to_thread(self._reread):
+            self._board.publish()  # labels and gates on open pages
         try:
             before, now, alerts = await asyncio.to_thread(self._look)
         except StoreError as error:

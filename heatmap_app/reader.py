@@ -21,9 +21,10 @@ from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, NameLi
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class StoreReader:
-    """Answers from ``store``. ``poll_seconds``: the sources of this process with their intervals; ``clock`` is the
+    """Answers from ``store``. ``settings`` may be replaced: gates change while it reads.
+    ``poll_seconds``: the sources of this process with their intervals; ``clock`` is the
     world's, so that a demo's ages are virtual too. ``names_changed`` is called after a change to names or domains."""
 
     store: Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from heatmap_app.events import Events
 from heatmap_app.explore import Explore
 from heatmap_app.follow import Follow
 from heatmap_app.follow_ups import follow_up_jobs
+from heatmap_app.gates_file import GatesFile
 from heatmap_app.jobs import Job
 from heatmap_app.kpi_job import kpi_job
 from heatmap_app.polling import poll_jobs, schedule
@@ -84,14 +86,17 @@ class Runtime:
     warmed_up: bool = True
     lease: Lease | None = None
     drive: Drive | None = None
+    adopters: list[Callable[[Settings], None]] = field(default_factory=list)
+    """Who else shows gates and is told of new ones."""
     _terms: int = 0
+    _gates_file: GatesFile = field(default_factory=GatesFile)
 
     def __post_init__(self) -> None:
         """The board reads through the reader."""
         self.board = Board(self.reader)
         clock = self.world.clock
         moved = clock.set if isinstance(clock, DriverClock) else lambda _at: None
-        self.follow = Follow(self.refresh, self.board, self.events, lambda: self.role, moved)
+        self.follow = Follow(self.refresh, self.board, self.events, lambda: self.role, moved, self.reread)
 
     def attach(self, lease: Lease | None) -> None:
         """Follow ``lease``."""
@@ -205,9 +210,21 @@ class Runtime:
             self.events.publish("alert", {**told, **named, "why": alert.why})
 
     def adopt(self, settings: Settings) -> None:
-        """Score with ``settings`` from the next scoring poll on. What they change beside gates and episodes needs a start."""
+        """Score with ``settings`` from the next scoring poll on, and show their gates from the next publication of the board.
+        What they change beside gates and episodes needs a start."""
         self.settings = settings
         self.refresh.adopt(settings)
+        self.reader.settings = settings
+        for adopt in self.adopters:
+            adopt(settings)
+
+    def reread(self) -> bool:
+        """Adopt the gates that another process wrote since the last look; whether there were any. Blocking."""
+        wanted = self._gates_file.over(self.settings)
+        if wanted == self.settings:
+            return False
+        self.adopt(wanted)
+        return True
 
     def pace(self) -> float:
         """At how many virtual seconds a real second ages on the pages tick now; 0 while a driven world stands still."""

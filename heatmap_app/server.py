@@ -124,6 +124,7 @@ def make_app(runtime: Runtime, port: int, schedule: bool = True) -> FastAPI:
         runtime.board, runtime.settings, runtime.world.clock, app.state.speed, door.user_of_page, runtime.database_state,
         runtime.pace if runtime.world.ticks is not None else None,
     )  # fmt: skip
+    runtime.adopters.append(lambda settings: setattr(site, "settings", settings))
     add_applications(
         {"/": dashboard_app(site)}, app=app, title="ET Heatmap", static_dirs=static_dirs(),
         extra_websocket_origins=door.place.websocket_origins(), unused_session_lifetime_milliseconds=SESSION_LIFETIME_MS,

@@ -19,9 +19,10 @@ from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatView
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Site:
-    """What the pages share. ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
+    """What the pages share. ``settings`` may be replaced: gates change while pages are open.
+    ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
     names the user who holds a session's page; ``driven`` gives the speed now in a world that can be paused (None: live)."""
 
     board: Board

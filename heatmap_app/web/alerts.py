@@ -67,7 +67,7 @@ def decisions(request: Request, q: Annotated[str, Query(max_length=200)] = "") -
         rows = runtime.store.decision_list(now - timedelta(hours=24), now, OUTCOMES, DECISIONS)
         return {
             "rows": rows, "q": asked, "answer": why(runtime, asked, now) if asked else None, "now": now,
-            "times": times_of(request), "more": len(rows) == DECISIONS,
+            "times": times_of(request), "more": len(rows) == DECISIONS, "gates": runtime.settings.gates,
         }  # fmt: skip
 
     return shown(request, "decisions.html", values)

@@ -51,10 +51,11 @@ def feed_of(request: Request) -> WallFeed:
     found: WallFeed | None = getattr(request.app.state, "wall", None)
     if found is None:
         runtime = runtime_of(request)
-        found = request.app.state.wall = WallFeed(
+        made = found = request.app.state.wall = WallFeed(
             runtime.board, runtime.world.clock, runtime.settings, runtime.mode, told_by(runtime.reader.store),
             runtime.pace, runtime.database_state,
         )  # fmt: skip
+        runtime.adopters.append(lambda settings: setattr(made, "settings", settings))
     return found
 
 
