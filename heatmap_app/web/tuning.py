@@ -22,7 +22,7 @@ from heatmap_app.web.common import runtime_of, shown, times_of
 from heatmap_app.web.tuning_choice import KNOBS, fixed_by_environment, values_of, with_values
 from heatmap_app.worlds import DEMO_KEY, DEMO_SEED, demo_start
 from pipelines import settings as files
-from pipelines.calibrate import NEEDED, calibrate, outcome, reliability
+from pipelines.calibrate import NEEDED, calibrate, judged, reliability
 from pipelines.errors import InputError
 from pipelines.replay import Recording
 from pipelines.settings import Settings
@@ -32,8 +32,8 @@ from pipelines.tune_desk import DAYS, Compared, Job, Kept, Source, compare, coun
 
 router = APIRouter()
 FOLDER = "tuning"
-NEXT_POLL = "They decide from the next scoring poll on; labels on open pages follow at the next start."
-NEXT_START = "This process does not score; the one that does takes them at its next start."
+NEXT_POLL = "They decide from the next scoring poll on; open pages show them now."
+ELSEWHERE = "Another process scores; it takes them over within seconds, from the same config folder."
 MOST_ROWS = 200
 
 
@@ -88,7 +88,7 @@ def _values(request: Request, runtime: Runtime, jobs: TuningJobs, choice: Choice
     values: dict[str, Any] = {
         "knobs": KNOBS, "now": values_of(present), "asked": values_of(wanted), "fixed": fixed_by_environment(),
         "changed": changes(present, wanted), "times": times_of(request), "days": DAYS, "waiting": None, "busy": None,
-        "look": None, "problem": "", "trust": trust(runtime), "counts_from": counts_from(runtime),
+        "queued": False, "look": None, "problem": "", "trust": trust(runtime), "counts_from": counts_from(runtime),
         "at_now": runtime.world.clock.now(), "local": _local(),
     }  # fmt: skip
     if isinstance(found, Waiting):
@@ -102,7 +102,8 @@ def _values(request: Request, runtime: Runtime, jobs: TuningJobs, choice: Choice
     if standing.problem and standing.job == _same(standing.job, job):
         return {**values, "problem": standing.problem}
     jobs.start(job)
-    return {**values, "busy": jobs.standing}
+    now = jobs.standing
+    return {**values, "busy": now, "queued": now.job is not None and _same(now.job, job) is None}
 
 
 def _same(before: Job | None, job: Job) -> Job | None:
@@ -114,17 +115,14 @@ def _same(before: Job | None, job: Job) -> Job | None:
 
 def counts_from(runtime: Runtime) -> str:
     """From when on gates that are applied in this process count."""
-    return NEXT_POLL if runtime.role is Role.LEADER else NEXT_START
+    return NEXT_POLL if runtime.role is Role.LEADER else ELSEWHERE
 
 
 def trust(runtime: Runtime) -> dict[str, Any]:
     """Confidence against what came of the alerts: one row a range, with the calibrated share where there is one."""
-    judged = [
-        one for row in runtime.store.judged_alerts()
-        if (one := outcome(row["confidence"], row["useful"], row["not_useful"], row["result"], fault=row["fault"]))
-    ]  # fmt: skip
-    made = calibrate(judged)
-    rows = [{"bin": one, "calibrated": made(one.mean) if made.used else None} for one in reliability(judged)]
+    outcomes = judged(runtime.store.judged_alerts())
+    made = calibrate(outcomes)
+    rows = [{"bin": one, "calibrated": made(one.mean) if made.used else None} for one in reliability(outcomes)]
     return {"n": made.n, "needed": NEEDED, "used": made.used, "rows": rows}
 
 

@@ -16,6 +16,9 @@ from fastapi import FastAPI, Request
 from sqlalchemy import text
 
 from heatmap_app import api_tuning, problems
+from heatmap_app.events import Events
+from heatmap_app.follow import Follow
+from heatmap_app.gates_file import GatesFile
 from heatmap_app.tuning_job import TuningJobs
 from heatmap_app.users import User
 from heatmap_app.web import tuning
@@ -25,11 +28,13 @@ from pipelines.clock import ManualClock
 from pipelines.model import FetchResult, Outcome
 from pipelines.record import Recorder
 from pipelines.settings import Settings, load_settings
-from pipelines.settings_local import read_local
+from pipelines.settings_local import change_local, read_local
 from pipelines.store import Store
 from pipelines.store.lease import Role
 from pipelines.tune_desk import Job, compare, votes_of
 from tests.contract.test_actions import posted
+from tests.contract.test_follow import Pages
+from tests.contract.test_refresh_alerts import flow
 from tests.unit.backtest_kit import HOUR, START, recording
 from tests.upstreams.server import serving
 
@@ -49,10 +54,11 @@ class Desk:
 
     def __init__(self, store: Store, var: Path, mode: str = "live", role: Role = Role.LEADER) -> None:
         self.adopted: list[Settings] = []
+        self.told = 0
         settings = load_settings(mode=mode, var_dir=var, poll={"score_seconds": 3600})
         self.runtime = SimpleNamespace(
             settings=settings, store=store, mode=mode, role=role, adopt=self._adopt,
-            world=SimpleNamespace(clock=ManualClock(T)),
+            world=SimpleNamespace(clock=ManualClock(T)), board=SimpleNamespace(publish=self._publish),
         )  # fmt: skip
         self.app = FastAPI()
         problems.install(self.app)
@@ -64,6 +70,9 @@ class Desk:
         async def signed_in(request: Request, call_next: Any) -> Any:
             request.scope.setdefault("state", {})["user"] = USERS[request.headers.get("x-user", "ana")]
             return await call_next(request)
+
+    def _publish(self) -> None:
+        self.told += 1
 
     def _adopt(self, settings: Settings) -> None:
         self.adopted.append(settings)
@@ -101,7 +110,7 @@ def test_a_viewer_looks_and_an_editor_applies(desk: Desk, client: httpx.Client, 
         "repeated": False, "undo": None,
     }  # fmt: skip
     assert read_local(local) == {"gates": {"min_velocity": 3.0, "min_spread": 3}}
-    assert (desk.adopted[-1].gates.min_velocity, load_settings().gates.min_velocity) == (3.0, 3.0)
+    assert (desk.adopted[-1].gates.min_velocity, load_settings().gates.min_velocity, desk.told) == (3.0, 3.0, 1)
     assert audit(desk)[-1] == (
         "u:ana", "gates", {"gates.min_velocity": {"old": 2.5, "new": 3.0}, "gates.min_spread": {"old": 2, "new": 3}}
     )  # fmt: skip
@@ -120,7 +129,7 @@ def test_a_wrong_gate_is_refused(client: httpx.Client, local: Path, wrong: dict[
 
 def test_a_process_that_does_not_score_says_so(desk: Desk, client: httpx.Client) -> None:
     desk.runtime.role = Role.FOLLOWER
-    assert tuning.NEXT_START in client.post("/api/v1/tuning", json={"consecutive": 3}).json()["line"]
+    assert tuning.ELSEWHERE in client.post("/api/v1/tuning", json={"consecutive": 3}).json()["line"]
 
 
 def test_the_environment_wins_and_the_page_says_so(
@@ -131,6 +140,32 @@ def test_the_environment_wins_and_the_page_says_so(
     client.post("/api/v1/tuning", json={"min_velocity": 3.0, "min_spread": 3})
     assert read_local(local) == {"gates": {"min_spread": 3}}
     assert load_settings().gates.min_velocity == 2.2
+
+
+def test_another_process_takes_over_what_was_applied(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEATMAP_GATES__CONSECUTIVE", "4")
+    settings, other = load_settings(), GatesFile()
+    assert other.over(settings) is settings
+    change_local(local, {"gates.min_velocity": 3.0, "gates.consecutive": 1, "episode.boost": 2.0})
+    found = other.over(settings)
+    assert (found.gates.min_velocity, found.gates.consecutive, found.episode.boost) == (3.0, 4, 2.0)
+    assert other.over(found) is found, "read once a change"
+    local.write_text('[gates]\nmin_velocity = "much"\n')
+    assert other.over(found) is found, "what cannot be is not taken over"
+    local.unlink()
+    assert other.over(found) == settings, "back to the shipped ones"
+
+
+async def test_open_pages_are_told_of_gates_from_elsewhere(embedded_store: Store) -> None:
+    pages, looks = Pages(), iter([False, True, False])
+    follow = Follow(
+        flow(embedded_store), pages, Events(), lambda: Role.FOLLOWER, lambda _at: None, lambda: next(looks)  # type: ignore[arg-type]  # one method
+    )  # fmt: skip
+    told = []
+    for _ in range(3):
+        await follow.run()
+        told.append(pages.told)
+    assert told == [0, 1, 1]
 
 
 def test_without_an_audit_row_nothing_is_changed(
@@ -230,6 +265,6 @@ def test_confidence_is_held_against_what_came_of_it(embedded_store: Store, clien
                 SELECT id, 'u:ana', 'Ana', true, now() FROM alert""")
         )
     page = client.get("/tuning").text
-    assert "1 of the 200 outcomes a calibration needs" in page
+    assert "1 outcome; above 200 a calibrated confidence is given as well." in page
     assert "0.5 to 0.6" in page
     assert "1 of 1" in page
