@@ -21,7 +21,7 @@ from pipelines.errors import InputError
 from pipelines.replay import Recording
 from pipelines.settings import load_settings
 from pipelines.tune import ORDER, Outcome, Point, frame, grid, ordered, points
-from pipelines.tune_run import run_dask, run_local
+from pipelines.tune_run import knock, run_dask, run_local
 
 COLUMNS = ("alerts/day", "false by the back-check", "median lead", ">= 2 h", "misses")
 
@@ -49,6 +49,8 @@ def tune(
     if span[0] and span[1] and span[0] >= span[1]:
         raise InputError("--from must be before --to")
     settings = load_settings()
+    if dask is not None:
+        knock(dask)
     with bar(1000, "‰", "prepare") as shown:
 
         def told(part: float, what: str) -> None:

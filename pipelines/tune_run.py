@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines.backtest import Prepared, evaluate
 from pipelines.errors import InputError
@@ -24,6 +26,7 @@ Told = Callable[[Outcome], None]
 """Told of every point that is done."""
 
 CONNECT_S = 10
+SCHEMES = ("tcp", "tls")
 NO_DASK = "tune: --dask needs the packages of the extra `dask`; install them with: pip install 'et-heatmap[dask]'"
 _HERE: dict[str, Prepared] = {}
 """What a worker process of the local pool has loaded."""
@@ -79,6 +82,7 @@ def run_dask(
     except ImportError:
         raise InputError(NO_DASK) from None
     distributed: Any = untyped
+    knock(address)
     try:
         client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -105,6 +109,21 @@ def run_dask(
             client.cancel(waiting, force=True)
         client.close()
     return sorted(found, key=lambda one: one.number)
+
+
+def knock(address: str) -> None:
+    """Whether anybody listens at ``address``, asked before minutes of reading. Raises :class:`InputError`."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.scheme not in SCHEMES:
+        raise InputError(f"tune: --dask {address!r} is no address; write it like tcp://host:8786")
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise InputError(f"tune: no Dask scheduler answers at {address}: {_line(error)}") from None
 
 
 def _end(children: Collection[BaseProcess]) -> None:
