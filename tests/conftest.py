@@ -22,6 +22,16 @@ from tests.redis_server import RedisServer, need_redis, redis_server
 
 Backend = Literal["embedded", "server"]
 
+# Out of the box every error logged is drawn with the values of all variables, which takes seconds each; what the product
+# makes of it has its own tests.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """One folder a run for the data folder that is copied; the workers inherit its name."""
