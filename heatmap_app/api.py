@@ -19,7 +19,17 @@ from heatmap_app.pages.reader import Filters, Reader
 from heatmap_app.readiness import judge, look
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS, Domain
 from pipelines.normalize.csvfile import guarded
-from pipelines.view import EntityRef, EntityView, HeatItem, HeatView, HistoryPoint, ReceiptPage, Sort, SourceHealth
+from pipelines.view import (
+    EntityRef,
+    EntityView,
+    HeatItem,
+    HeatView,
+    HistoryPoint,
+    ReceiptOrder,
+    ReceiptPage,
+    Sort,
+    SourceHealth,
+)
 
 PLATFORM_LIST = r"^(reddit|trends|tiktok)(,(reddit|trends|tiktok)){0,2}$"
 SourceName = Literal["reddit", "trends", "tiktok", "trades"]
@@ -176,7 +186,7 @@ def entity(reader: Store, slug: str) -> EntityView:
     return known(reader.entity(slug), slug)
 
 
-@router.get("/entities/{slug}/receipts", summary="The evidence, newest first")
+@router.get("/entities/{slug}/receipts", summary="The evidence, page by page")
 def receipts(
     reader: Store,
     slug: str,
@@ -184,10 +194,12 @@ def receipts(
     hour: datetime | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=2_000)] = None,
+    sort: Annotated[ReceiptOrder, Query(description="By time, or by engagement as the source gave it")] = "newest",
 ) -> ReceiptPage:
-    """``hour`` is the UTC start of one clock hour; ``cursor`` is the ``next_cursor`` of the page before."""
+    """``hour`` is the UTC start of one clock hour; ``cursor`` is the ``next_cursor`` of the page before, of the same
+    ``sort``."""
     known(reader.entity(slug), slug)
-    return reader.receipts(slug, source, hour, limit, cursor)
+    return reader.receipts(slug, source, hour, limit, cursor, order=sort)
 
 
 @router.get("/entities/{slug}/history", summary="Hourly scores")

@@ -28,7 +28,7 @@ from pipelines.naming import NameChange
 from pipelines.normalize.names import canonical, slugify
 from pipelines.people import Person
 from pipelines.store.store import Store
-from pipelines.view import EntityView, NameAction, Receipt
+from pipelines.view import EntityView, NameAction, Receipt, ReceiptOrder
 
 router = APIRouter(tags=["names"])
 """Part of ``api_writes.router``."""
@@ -224,13 +224,14 @@ def receipts_csv(
     source: SourceName | None = None,
     hour: datetime | None = None,
     at: datetime | None = None,
+    sort: ReceiptOrder = "newest",
 ) -> StreamingResponse:
-    """Newest first, however many; filtered as ``/receipts``, ``at``: what had been seen by then."""
+    """However many; filtered and sorted as ``/receipts``, ``at``: what had been seen by then."""
     if any(moment is not None and moment.tzinfo is None for moment in (hour, at)):
         raise HTTPException(422, "hour and at need a time zone, for example 2026-11-22T14:00:00Z")
     reader = request.app.state.reader
     _entity(request.app.state.runtime.store, slug)
-    first = reader.receipts(slug, source, hour, CSV_PAGE, None, at)
+    first = reader.receipts(slug, source, hour, CSV_PAGE, None, at, sort)
 
     def lines() -> Iterator[str]:
         page = first
@@ -239,7 +240,7 @@ def receipts_csv(
             yield _csv([_row(receipt) for receipt in page.items])
             if page.next_cursor is None:
                 return
-            page = reader.receipts(slug, source, hour, CSV_PAGE, page.next_cursor, at)
+            page = reader.receipts(slug, source, hour, CSV_PAGE, page.next_cursor, at, sort)
 
     plain = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in slug)[:80] or "name"
     headers = {"Content-Disposition": f'attachment; filename="{plain}-receipts.csv"', "Cache-Control": "no-store"}

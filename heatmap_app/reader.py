@@ -16,7 +16,16 @@ from pipelines.outbox import SLACK
 from pipelines.people import Activity
 from pipelines.settings import Settings
 from pipelines.store.store import Store
-from pipelines.view import EntityRef, EntityView, HeatView, HistoryPoint, NameLine, ReceiptPage, SourceHealth
+from pipelines.view import (
+    EntityRef,
+    EntityView,
+    HeatView,
+    HistoryPoint,
+    NameLine,
+    ReceiptOrder,
+    ReceiptPage,
+    SourceHealth,
+)
 
 DAY = timedelta(days=1)
 
@@ -62,9 +71,10 @@ class StoreReader:
         limit: int,
         cursor: str | None,
         at: datetime | None = None,
+        order: ReceiptOrder = "newest",
     ) -> ReceiptPage:
-        """Receipts newest first, with ``at`` those seen by then; an empty page for an unknown slug."""
-        return read.receipts(self.store, slug, source, hour, limit, cursor, at) or ReceiptPage(())
+        """Receipts in ``order``, with ``at`` those seen by then; an empty page for an unknown slug."""
+        return read.receipts(self.store, slug, source, hour, limit, cursor, at, order) or ReceiptPage(())
 
     def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:
         """Hourly scores of several names for one timeline, in the order asked for; unknown slugs are left out."""

@@ -90,14 +90,14 @@ def _sum(window: Sequence[float | None]) -> float | None:
     return sum(watched) if len(watched) >= WATCHED_SHARE * len(window) else None
 
 
-def timeline(view: EntityView, shown: int, settings: Settings, times: Times) -> Html:
-    """The figure with its labels, its key and the same in figures."""
+def timeline(view: EntityView, shown: int, settings: Settings, times: Times, *, live: bool = True) -> Html:
+    """The figure with its labels, its key and the same in figures. ``live``: its end is the present."""
     window, span = settings.velocity.window_hours, span_of(view, shown, settings.velocity.window_hours)
     if not span.hours:
         return tag("p", "Nothing was scored or said yet, so there is no timeline.", class_="quiet")
     scores = view.item.platforms if view.item else {}
     alerts = [alert["at"] for alert in view.alerts if alert["at"] >= span.hours[0]]
-    drawing, height = _drawing(span, scores, settings, alerts, times)
+    drawing, height = _drawing(span, scores, settings, alerts, times, end="now" if live else "then")
     label = f"{view.entity.name}: velocity and the volume on each platform, last {_span_words(shown)}."
     key = (
         tag("span", tag("i", class_="k-usual"), f" usual (μ ± s of {window} h windows)"),
@@ -114,7 +114,13 @@ def timeline(view: EntityView, shown: int, settings: Settings, times: Times) -> 
 
 
 def _drawing(
-    span: Span, scores: Mapping[str, PlatformScore], settings: Settings, alerts: Sequence[datetime], times: Times
+    span: Span,
+    scores: Mapping[str, PlatformScore],
+    settings: Settings,
+    alerts: Sequence[datetime],
+    times: Times,
+    *,
+    end: str,
 ) -> tuple[list[Html | None], float]:
     """The figure's parts from the back to the front, and its height in px."""
     count, window = len(span.hours), settings.velocity.window_hours
@@ -130,7 +136,7 @@ def _drawing(
             class_="current",
         ),
         *axis(span.hours, height - AXIS_PX, times),
-        tag("text", "now" if count else "", x="100%", y=f"{height - 5:g}", class_="tick", text_anchor="end"),
+        tag("text", end if count else "", x="100%", y=f"{height - 5:g}", class_="tick", text_anchor="end"),
         *_speed(span, settings.gates.min_velocity, alerts),
     ]
     top = float(SPEED_PX)

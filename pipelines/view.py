@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 Sort = Literal["heat", "velocity", "spread", "affect"]
 SORTS: tuple[Sort, ...] = ("heat", "velocity", "spread", "affect")
+ReceiptOrder = Literal["newest", "oldest", "engagement"]
+RECEIPT_ORDERS: tuple[ReceiptOrder, ...] = ("newest", "oldest", "engagement")
+"""How receipts are sorted: by their time, or by engagement as the source gave it (most first, those without any last)."""
 NameAction = Literal["merge", "unmerge", "split", "alias", "unalias", "mute", "unmute", "watch", "unwatch"]
 """What can be changed about names."""
 
@@ -109,6 +112,10 @@ class HeatItem:
     previous_rank: int | None = None
     watched: bool = False
     """On the desk's watchlist."""
+    gone: Literal["", "muted", "merged"] = ""
+    """Why the name of a past board is on none today."""
+    before_thinned: bool = False
+    """The board before no longer has all of its names, and not this one: no ``previous_rank`` then does not mean new."""
     calibrated: Calibrated | None = None
     """The confidence people are told first; None up to 200 outcomes, where the one as defined is."""
 
@@ -173,6 +180,8 @@ class HeatView:
     sources: tuple[SourceHealth, ...] = ()
     delivery_problem: str = ""
     """Why alerts do not reach Slack any more, with what to do; empty while they do."""
+    thinned: bool = False
+    """A past board that keeps its hottest names only, and those that moved."""
     watched: tuple[datetime, ...] | None = None
     """Those of ``hours`` in which a platform was looked at; None where nobody knows. A name without a score in one of
     them was not known yet, or too little was said about it."""
@@ -196,8 +205,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptPage:
-    """Receipts newest first; ``next_cursor`` is opaque and None on the last page. ``first`` is the place of the first of
-    ``items`` among all ``total``, from 1."""
+    """Receipts in the order asked for; ``next_cursor`` is opaque and None on the last page. ``first`` is the place of the
+    first of ``items`` among all ``total``, from 1."""
 
     items: tuple[Receipt, ...]
     next_cursor: str | None = None

@@ -70,6 +70,7 @@
     "receipts-on": says("receipts-on"),
     "receipts-back": says("receipts-back"),
     "receipts-first": says("receipts-first"),
+    "sort-receipts": (button) => ET.emit("sort-receipts", button.dataset.value),
   });
 
   // ---- forms: find a name, hear what will happen, then do it ---------------------------------------------------------

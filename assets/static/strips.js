@@ -105,7 +105,8 @@
     say(place.querySelector("caption"), `${words} by name and hour, highest HEAT first, newest hour first. A dash: nobody looked in that hour.`);
     const heads = fit(place.querySelector("thead tr"), view.hours.size + NOW.length, cell("th", "col"));
     const hours = [...view.hours.values()].reverse().map((when) => when.split("–")[0]);
-    ["Name", "HEAT now", "Velocity now", ...hours].forEach((text, at) => say(heads[at], text));
+    const then = window.ET.meta().at ? "then" : "now";
+    ["Name", `HEAT ${then}`, `Velocity ${then}`, ...hours].forEach((text, at) => say(heads[at], text));
     const lines = fit(place.querySelector("tbody"), view.rows.size, line);
     [...view.rows].forEach(([slug, row], at) => fill(lines[at], slug, row, texts));
   }

@@ -118,7 +118,7 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         "button",
         tag("span", item.rank, class_="rank"),
         tag("span", move, class_=f"move {move_class}"),
-        tag("span", _star(item), name, tag("span", entity.kind, class_="kind"), class_="who"),
+        tag("span", _star(item), name, tag("span", _gone(item) or entity.kind, class_="kind"), class_="who"),
         tag("span", class_="map-gap"),
         tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
         tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
@@ -127,6 +127,11 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         type="button", class_="row", data_act="open", data_slug=entity.slug, data_name=entity.name,
         data_eligible=item.eligible, aria_current="true" if chosen else None, aria_label=_spoken(item),
     )  # fmt: skip
+
+
+def _gone(item: HeatItem) -> Html | None:
+    """What became of a name of a past board, in place of its kind."""
+    return tag("span", f"{item.gone} since", class_="gone") if item.gone else None
 
 
 def _star(item: HeatItem) -> Html | None:
@@ -151,6 +156,7 @@ def _standing(item: HeatItem) -> Html:
 def _spoken(item: HeatItem) -> str:
     alert = ", at both gates for two polls" if item.eligible else ""
     alert += ", watched" if item.watched else ""
+    alert += f", {item.gone} since" if item.gone else ""
     return (
         f"{item.rank}, {item.entity.name}, {item.entity.kind}, HEAT {plain(item.heat)}, "
         f"velocity {signed(item.velocity_z)} sigma, {item.spread_count} of 3 platforms{alert}"
@@ -159,7 +165,7 @@ def _spoken(item: HeatItem) -> str:
 
 def _move(item: HeatItem) -> tuple[str, str]:
     if item.previous_rank is None:
-        return "NEW", "new"
+        return ("–", "same") if item.before_thinned else ("NEW", "new")
     climbed = item.previous_rank - item.rank
     if climbed == 0:
         return "·", "same"
@@ -231,7 +237,7 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
         text = f"Waiting for the first answer of {', '.join(waiting)}." if waiting else "Waiting for the first poll."
         return _notice("Nothing scored yet", text)
     if view.hidden and state.watched and not (state.velocity or state.spread):
-        return _notice("No watched name is on the board right now.", join(
+        return _notice(f"No watched name is on the board {_then(state)}.", join(
             "“Watch” in a name's panel puts it on the desk's list. ", _hidden_words(view.hidden, state), " ", _show_all(state)
         ))  # fmt: skip
     if view.hidden and (state.velocity or state.spread):

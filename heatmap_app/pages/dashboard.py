@@ -203,7 +203,7 @@ class Dashboard:
         live = state.at is None
         regions = {
             "head": health_strip.head_state(view, clock, now, live=live),
-            "scrub": scrub.band(state, view.as_of, self._polls, clock, interval),
+            "scrub": scrub.band(state, view.as_of, self._polls, clock, interval, thinned=view.thinned),
             "banner": health_strip.banner(view, self._problem, clock, now, self.site.database()),
             "controls": board_view.controls(state, self.site.settings),
             "tools": tools.tools(state, view, self.filters, clock),

@@ -38,7 +38,7 @@ def top(view: EntityView, state: ViewState, settings: Settings, user: User, time
     keep = tag(
         "div", watch_button(view, user), add_button(entity.slug, entity.name, state), class_="do keep", data_key="keep"
     )
-    notes = (keep, moved_here(state.entity or entity.slug, view), muted_note(view))
+    notes = (keep, moved_here(state.entity or entity.slug, view), muted_note(view, past=state.at is not None))
     if item is None:
         quiet = None if view.muted else tag("p", _unscored(state), class_="quiet", data_key="quiet")
         return join(head, notes, quiet)
@@ -102,20 +102,29 @@ def missing(slug: str, *, unread: bool = False) -> Html:
     )
 
 
-def overview(view: HeatView, settings: Settings) -> Html:
-    """What the panel says while nothing is picked: what moves now, and how to read the map."""
+def overview(view: HeatView, settings: Settings, then: str | None = None) -> Html:
+    """What the panel says while nothing is picked: what moves, and how to read the map. ``then``: the time of a board
+    looked back at, in words."""
     gates = settings.gates
     at_gates = [item for item in view.items if item.passes]
     climbing = sorted(
         (item for item in view.items if item.previous_rank and item.previous_rank - item.rank >= 1),
         key=lambda item: item.rank - (item.previous_rank or 0),
     )
-    new = [item for item in view.items if item.previous_rank is None]
-    nothing = f"Nobody is at both gates: velocity ≥ {gates.min_velocity:g}σ on {gates.min_spread} or more platforms."
+    new = [item for item in view.items if item.previous_rank is None and not item.before_thinned]
+    nobody = "Nobody was" if then else "Nobody is"
+    nothing = f"{nobody} at both gates: velocity ≥ {gates.min_velocity:g}σ on {gates.min_spread} or more platforms."
     return join(
-        tag("header", tag("h2", "Now"), tag("p", "Pick a row or a cell to see what made it."), data_key="head"),
+        tag(
+            "header",
+            tag("h2", f"As of {then}" if then else "Now"),
+            tag("p", "Pick a row or a cell to see what made it."),
+            data_key="head",
+        ),
         _block("At both gates", _picks(at_gates[:6]) if at_gates else tag("p", nothing, class_="quiet")),
-        _block("Climbing since the last score", _picks(climbing[:4], move=True)) if climbing else None,
+        _block(f"Climbing since the {'score before' if then else 'last score'}", _picks(climbing[:4], move=True))
+        if climbing
+        else None,
         _block("New on the board", _picks(new[:4])) if new and len(new) < len(view.items) else None,
         _block("How to read it", _guide(settings)),
     )
@@ -194,7 +203,7 @@ def _picks(items: Sequence[HeatItem], move: bool = False) -> Html:
     lines = []
     for item in items:
         words = (
-            f"▲{(item.previous_rank or 0) - item.rank}, now {item.rank}"
+            f"▲{(item.previous_rank or 0) - item.rank} to {item.rank}"
             if move
             else f"{signed(item.velocity_z)}σ on {item.spread_count} of 3"
         )

@@ -45,8 +45,9 @@ class EntitySide:
         view = reader.entity(state.entity, at) if state.entity is not None else None
         if state.entity is not None and view is not None:
             did = reader.activity(view.alerts[0]["id"]) if view.alerts else None
-            self.trail.of((view.entity.slug, state.source, state.hour, at))
-            page = reader.receipts(state.entity, state.source, state.hour, PAGE, self.trail.cursor, at)
+            self.trail.of((view.entity.slug, state.source, state.hour, at, state.receipts))
+            cursor = self.trail.cursor
+            page = reader.receipts(state.entity, state.source, state.hour, PAGE, cursor, at, state.receipts)
             self._did, self.page = did, page
         self.view, self.lines, self._unread = view, lines, False
 
@@ -56,7 +57,8 @@ class EntitySide:
         """The panel's regions. ``now``: the page's present."""
         compared = {"compare": comparing.comparing(self.lines, state, settings.gates.min_velocity, times)}
         if state.entity is None:
-            return {**compared, "overview": entity_panel.overview(board, settings)}
+            then = None if state.at is None else f"{times.local(board.as_of or state.at):%a %H:%M}"
+            return {**compared, "overview": entity_panel.overview(board, settings, then)}
         view = self.view
         if view is None:
             return {**compared, "overview": entity_panel.missing(state.entity, unread=self._unread)}
@@ -66,7 +68,7 @@ class EntitySide:
             "entity-top": entity_panel.top(view, state, settings, who, times, now),
             # what is done is done now: a page that looks back offers nothing to do with an alert of then
             "acting": acting.acting(view, self._did, who, times, real) if state.at is None else Html(),
-            "timeline": timeline(view, state.window, settings, times),
+            "timeline": timeline(view, state.window, settings, times, live=state.at is None),
             "entity-why": why(view.item, settings, times) if view.item else Html(),
             "receipts": receipts.receipts(self.page, state, times, now),
             "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),

@@ -6,7 +6,7 @@ Pure markup. A form stands in a ``<template>`` (see ``acting``); ``names.js`` fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -18,21 +18,19 @@ from heatmap_app.users import User
 from pipelines.view import EntityView, NameRow, PastChange
 
 SHOWN = 12
-FORMS = 60
-"""Names offered in a form; more of them are reached by the command ``heatmap entities``."""
+FORMS = 500
+"""Names offered in a form; one with more says so, and where the others are reached."""
 NOT_EDITOR = "Changing names needs the role editor; you can read them here."
 
 
 def naming(view: EntityView, user: User, times: Times, now: datetime) -> Html:
     """The section. ``now``: the machine's time, as the changes are."""
     edits = user.may("editor")
-    rows = [tag("li", tag("bdi", row.display), _facts(row), data_key=row.canonical) for row in view.names[:SHOWN]]
-    more = len(view.names) - SHOWN
-    rest = tag("li", f"and {more} more", class_="quiet", data_key="more") if more > 0 else None
     return tag(
         "section",
         tag("h3", "Names"),
-        tag("ul", rows, rest, class_="names", data_key="list"),
+        tag("ul", _rows(view.names[:SHOWN]), class_="names", data_key="list"),
+        _rest(view.names[SHOWN:]),
         _does(view) if edits else tag("p", NOT_EDITOR, class_="quiet", data_key="does"),
         _changes(view, times, now, edits=edits) if view.changes else None,
         _forms(view) if edits else None,
@@ -65,13 +63,30 @@ def moved_here(asked: str, view: EntityView) -> Html | None:
     return tag("p", *words, class_="moved", role="note", data_key="moved")
 
 
-def muted_note(view: EntityView) -> Html | None:
-    """Why a muted name has no score."""
+def muted_note(view: EntityView, *, past: bool = False) -> Html | None:
+    """Why a muted name has no score; with ``past`` that it is muted today, whatever the board then says."""
     if not view.muted:
         return None
+    why = (
+        "Muted today: it is on no board since, and is neither scored nor alerted. What is shown is how it stood then."
+        if past
+        else "Muted: it is on no board and is neither scored nor alerted. Receipts go on being collected. "
+        "“Show again” under Names brings it back."
+    )
+    return tag("p", why, class_="moved", role="note", data_key="muted")
+
+
+def _rows(names: Sequence[NameRow]) -> list[Html]:
+    return [tag("li", tag("bdi", row.display), _facts(row), data_key=row.canonical) for row in names]
+
+
+def _rest(names: Sequence[NameRow]) -> Html | None:
+    """All the others, folded."""
+    if not names:
+        return None
     return tag(
-        "p", "Muted: it is on no board and is neither scored nor alerted. Receipts go on being collected. "
-        "“Show again” under Names brings it back.", class_="moved", role="note", data_key="muted",
+        "details", tag("summary", f"{len(names)} more"), tag("ul", _rows(names), class_="names"), class_="more-names",
+        data_key="rest",
     )  # fmt: skip
 
 
@@ -170,12 +185,16 @@ def _guess(found: Mapping[str, Any]) -> Html:
 
 def _choices(view: EntityView, *, split: bool) -> Html:
     preview = preview_split if split else preview_unalias
+    possible = [row for row in view.names if split or not row.source or _others(view, row)]
     boxes = [
         tag("label", tag("input", type="radio", name="name", value=row.display, data_told=preview(row, view), required=True),
             tag("bdi", row.display), _facts(row), class_="check")
-        for row in view.names[:FORMS] if split or not row.source or _others(view, row)
+        for row in possible[:FORMS]
     ]  # fmt: skip
-    return join(tag("fieldset", tag("legend", "Which name"), boxes, class_="scroll"), _told(""))
+    others = f"heatmap entities split {view.entity.slug} NAME" if split else f"POST {_base(view)}/unalias"
+    more = f"The first {FORMS} of {len(possible):,} names. For the others: {others}"
+    note = tag("p", more, class_="quiet") if len(possible) > FORMS else None
+    return join(tag("fieldset", tag("legend", "Which name"), boxes, class_="scroll"), note, _told(""))
 
 
 def _others(view: EntityView, row: NameRow) -> bool:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pipelines.model import DEFAULT_DOMAINS
 from pipelines.people import Activity
-from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptPage, Sort
+from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptOrder, ReceiptPage, Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ class Reader(Protocol):
         limit: int,
         cursor: str | None,
         at: datetime | None = None,
+        order: ReceiptOrder = "newest",
     ) -> ReceiptPage:
-        """Receipts of an entity, newest first; ``hour`` is the UTC start of one clock hour. With ``at`` only what had
+        """Receipts of an entity in ``order``; ``hour`` is the UTC start of one clock hour. With ``at`` only what had
         been seen by then."""
         ...
 

@@ -1,22 +1,26 @@
-"""The evidence: what each source showed about a name, newest first, page by page, with the real links."""
+"""The evidence: what each source showed about a name, sorted as asked, page by page, with the real links."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from heatmap_app.escape import Html, join, safe_url, tag
 from heatmap_app.pages.site import Handler
-from heatmap_app.pages.state import ViewState
+from heatmap_app.pages.state import ViewState, change
 from heatmap_app.pages.words import Times, compact, platform
 from pipelines.model import SOURCES
-from pipelines.view import Receipt, ReceiptPage
+from pipelines.view import Receipt, ReceiptOrder, ReceiptPage
 
 PAGE = 50
 LISTS = frozenset({"trends", "tiktok"})
 """Sources whose items stand on a list that is read again and again: there the last sighting counts, here and in the order."""
+ORDER_WORDS: Mapping[ReceiptOrder, str] = {
+    "newest": "Sort newest first", "oldest": "Sort oldest first", "engagement": "Sort by engagement, most first",
+}  # fmt: skip
+FIRST_WORDS: Mapping[ReceiptOrder, str] = {"newest": "Newest", "oldest": "Oldest", "engagement": "Most"}
 
 
 class Trail:
@@ -54,7 +58,7 @@ class Trail:
 
 def receipts(page: ReceiptPage, state: ViewState, times: Times, now: datetime) -> Html:
     """Heading with the count, filters by source and hour, the page's receipts, and the way to the others."""
-    shown = [_receipt(receipt, times, now) for receipt in page.items]
+    shown = [_receipt(receipt, place, times, now) for place, receipt in enumerate(page.items, start=page.first)]
     return join(
         tag(
             "div",
@@ -64,10 +68,40 @@ def receipts(page: ReceiptPage, state: ViewState, times: Times, now: datetime) -
             data_key="title",
         ),
         _filters(state, times),
-        tag("ol", shown, class_="receipts", data_key="list", start=page.first)
-        if shown
-        else _nothing(state, times, now),
-        _ways(page) if page.total > PAGE else None,
+        _table(page, state, shown) if shown else _nothing(state, times, now),
+        _ways(page, state.receipts) if page.total > PAGE else None,
+    )
+
+
+def _table(page: ReceiptPage, state: ViewState, shown: Sequence[Html]) -> Html:
+    # roles are told where the elements have them already: rows are laid out as grids, and engines then forget them
+    heads = tag(
+        "tr",
+        _head("Time", state.receipts, {"newest": "oldest", "oldest": "newest"}, "newest"),
+        tag("th", "Source", role="columnheader", scope="col", class_="feed"),
+        tag("th", "Receipt", role="columnheader", scope="col", class_="title"),
+        _head("Engagement", state.receipts, {"engagement": "newest"}, "engagement"),
+        role="row", data_key="heads", aria_rowindex=1,
+    )  # fmt: skip
+    return tag(
+        "table", tag("thead", heads, role="rowgroup", data_key="thead"),
+        tag("tbody", shown, role="rowgroup", data_key="tbody"),
+        class_="receipts", role="table", aria_label="Receipts", aria_rowcount=max(page.total, len(shown)) + 1,
+        data_key="list",
+    )  # fmt: skip
+
+
+def _head(words: str, order: ReceiptOrder, turns: Mapping[str, ReceiptOrder], first: ReceiptOrder) -> Html:
+    """The head of a column the receipts can be sorted by. ``turns``: the orders it stands for, each with the next one."""
+    sorted_by = order in turns
+    way = ("ascending" if order == "oldest" else "descending") if sorted_by else None
+    sign = tag("i", "↑" if order == "oldest" else "↓", aria_hidden="true") if sorted_by else None
+    press = tag(
+        "button", words, sign, type="button", data_act="sort-receipts", data_value=turns.get(order, first),
+        title=ORDER_WORDS[turns.get(order, first)], data_key="press",
+    )  # fmt: skip
+    return tag(
+        "th", press, role="columnheader", scope="col", aria_sort=way, class_=words.lower(), data_key=words.lower()
     )
 
 
@@ -79,11 +113,11 @@ def _place(page: ReceiptPage) -> str:
     return f"{page.first:,}–{last:,} of {max(page.total, last):,}"
 
 
-def _ways(page: ReceiptPage) -> Html:
+def _ways(page: ReceiptPage, order: ReceiptOrder) -> Html:
     first, last = page.first <= 1, page.next_cursor is None
     return tag(
         "nav",
-        _way("receipts-first", "Newest", off=first),
+        _way("receipts-first", FIRST_WORDS[order], off=first),
         _way("receipts-back", "Previous 50", off=first),
         _way("receipts-on", "Next 50", off=last),
         class_="pages", aria_label="Pages of receipts", data_key="pages",
@@ -108,10 +142,13 @@ def _export(state: ViewState) -> Html:
         "source": state.source,
         "hour": state.hour and state.hour.astimezone(UTC).isoformat(),
         "at": state.at and state.at.astimezone(UTC).isoformat(),
+        "sort": state.receipts if state.receipts != "newest" else None,
     }
     query = urlencode({key: value for key, value in pairs.items() if value})
     address = f"/api/v1/entities/{quote(state.entity or '', safe='')}/receipts.csv{f'?{query}' if query else ''}"
-    return tag("a", "Export CSV", href=address, download=True, class_="link", title="All of them, as filtered here")
+    return tag(
+        "a", "Export CSV", href=address, download=True, class_="link", title="All of them, as filtered and sorted here"
+    )
 
 
 def _filters(state: ViewState, times: Times) -> Html:
@@ -150,7 +187,7 @@ def _filters(state: ViewState, times: Times) -> Html:
     )
 
 
-def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:
+def _receipt(receipt: Receipt, place: int, times: Times, now: datetime) -> Html:
     listed = receipt.source in LISTS
     when = receipt.observed_at if listed else receipt.published_at or receipt.observed_at
     url = safe_url(receipt.url)
@@ -166,14 +203,16 @@ def _receipt(receipt: Receipt, times: Times, now: datetime) -> Html:
     )
     kind_of_time = "last seen on the list" if listed else "published" if receipt.published_at else "first seen"
     engagement = None if receipt.engagement is None else compact(receipt.engagement)
+    exact = f"engagement {receipt.engagement:,.0f}" if receipt.engagement is not None else "the source gave none"
     return tag(
-        "li",
-        tag("time", times.near(when, now), datetime=when.isoformat(), title=kind_of_time),
-        tag("span", feed, class_="feed", title=f"{platform(receipt.source)}: {receipt.feed}"),
-        tag("span", title, class_="title"),
-        tag("span", engagement or "", class_="engagement", title="engagement" if engagement else None),
-        data_key=f"{receipt.source}/{receipt.item_id}",
-    )
+        "tr",
+        tag("td", tag("time", times.near(when, now), datetime=when.isoformat(), title=kind_of_time), role="cell",
+            class_="time"),
+        tag("td", feed, role="cell", class_="feed", title=f"{platform(receipt.source)}: {receipt.feed}"),
+        tag("td", tag("span", title), role="cell", class_="title"),
+        tag("td", engagement or "–", role="cell", class_="engagement", title=exact),
+        role="row", aria_rowindex=place + 1, data_key=f"{receipt.source}/{receipt.item_id}",
+    )  # fmt: skip
 
 
 def _nothing(state: ViewState, times: Times, now: datetime) -> Html:
@@ -201,4 +240,11 @@ def _walk(step: str) -> Handler:
     return handler
 
 
-EVENTS: Mapping[str, Handler] = {f"receipts-{step}": _walk(step) for step in ("on", "back", "first")}
+def _sort(page: Any, value: Any) -> None:
+    page.move(change(page.state, "receipts", value))
+
+
+EVENTS: Mapping[str, Handler] = {
+    **{f"receipts-{step}": _walk(step) for step in ("on", "back", "first")},
+    "sort-receipts": _sort,
+}

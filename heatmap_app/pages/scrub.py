@@ -13,11 +13,14 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.site import Handler, Page
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
+from pipelines.store.scores import KEEP_RANKS
 
 SPAN = timedelta(days=7)
 """How far back the slider reaches; a link reaches as far as polls are kept."""
 GAP_POLLS = 2.5
 """Scoring intervals without a poll from which a stretch counts as missing."""
+THINNED = f"Of this poll the {KEEP_RANKS} hottest names are kept, and those that climbed."
+TODAYS = "How names are called, their domains and ★ are today's; who was muted or merged since is marked."
 
 
 def poll_at(polls: Sequence[datetime], moment: datetime) -> datetime | None:
@@ -67,22 +70,31 @@ def runs(polls: Sequence[datetime], interval: timedelta) -> list[tuple[datetime,
 
 
 def band(
-    state: ViewState, as_of: datetime | None, polls: Sequence[datetime], times: Times, interval: timedelta
-) -> Html:
-    """The band under the head: what is shown, the slider, and the way back to live. Empty before the second poll."""
+    state: ViewState, as_of: datetime | None, polls: Sequence[datetime], times: Times, interval: timedelta,
+    *, thinned: bool = False,
+) -> Html:  # fmt: skip
+    """The band under the head: what is shown, the slider, and the way back to live. Empty before the second poll.
+    ``thinned``: the poll shown keeps its hottest names only."""
     if state.at is None and len(polls) < 2:
         return Html()
     back = tag("button", "Back to live", type="button", class_="do-one", data_act="live", data_key="live")
     return join(
-        tag("p", _words(state, as_of, polls, times, interval), class_="scrub-words", role="status", data_key="words"),
+        tag(
+            "p",
+            _words(state, as_of, polls, times, interval, thinned=thinned),
+            class_="scrub-words",
+            role="status",
+            data_key="words",
+        ),
         _slider(state, as_of, polls, times, interval) if len(polls) > 1 else None,
         back if state.at is not None else tag("button", "Close", type="button", data_act="as-of", data_key="live"),
     )
 
 
 def _words(
-    state: ViewState, as_of: datetime | None, polls: Sequence[datetime], times: Times, interval: timedelta
-) -> Html:
+    state: ViewState, as_of: datetime | None, polls: Sequence[datetime], times: Times, interval: timedelta,
+    *, thinned: bool,
+) -> Html:  # fmt: skip
     now = polls[-1] if polls else state.at
     if state.at is None or now is None:
         return tag("span", "Live. Drag to look back up to 7 days.", id="scrub-says")
@@ -93,12 +105,14 @@ def _words(
             tag("span", f"It was never scored, or is older than scores are kept.{kept}"),
         )
     missing = gap_after(polls, state.at, interval) if state.at != as_of else None
-    note = None
+    notes = []
     if missing and missing[0] == as_of:
-        note = f"Nothing was scored from {times.clock(missing[0])} to {times.near(missing[1], as_of)}."
+        notes.append(f"Nothing was scored from {times.clock(missing[0])} to {times.near(missing[1], as_of)}.")
+    if thinned:
+        notes.append(THINNED)
     return join(
         tag("strong", "As of ", tag("span", _day(as_of, times), id="scrub-says"), ", not live"),
-        tag("span", note) if note else None,
+        tag("small", " ".join([*notes, TODAYS])),
     )
 
 

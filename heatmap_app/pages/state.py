@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from heatmap_app.pages.reader import Filters
 from heatmap_app.plots import COLOURS, Colour
 from pipelines.model import PLATFORMS, SOURCES, Domain
+from pipelines.view import RECEIPT_ORDERS, ReceiptOrder
 
 DOMAINS = ("default", "all", *(str(domain) for domain in Domain))
 """``default`` is entertainment and unclassified."""
@@ -37,7 +38,7 @@ class ViewState:
     ``hour`` is the UTC start of a clock hour; it and ``source`` narrow the receipts. ``at`` (UTC) goes back to the last
     scoring poll up to then, None is live. ``window`` counts hours. ``platforms``: rows seen on any of these, in the order
     of :data:`pipelines.model.PLATFORMS`; empty means no filter. ``compare``: slugs shown on one timeline, at most
-    :data:`COMPARED`. ``watched``: the desk's watchlist only.
+    :data:`COMPARED`. ``watched``: the desk's watchlist only. ``receipts``: the order they are sorted in.
     """
 
     entity: str | None = None
@@ -53,6 +54,7 @@ class ViewState:
     compare: tuple[str, ...] = ()
     rows: int = 20
     watched: bool = False
+    receipts: ReceiptOrder = "newest"
 
     def filters(self, min_velocity: float, min_spread: int) -> Filters:
         """The board this state asks for, given the gates' thresholds."""
@@ -85,6 +87,7 @@ class ViewState:
             "compare": ",".join(self.compare),
             "rows": str(self.rows) if self.rows != plain.rows else None,
             "watched": "1" if self.watched else None,
+            "receipts": self.receipts if self.entity and self.receipts != plain.receipts else None,
         }
         text = urlencode({key: value for key, value in pairs.items() if value}, safe=",:")
         return f"?{text}" if text else ""
@@ -100,6 +103,7 @@ def from_query(query: str) -> ViewState:
     state = change(state, "spread", given.get("spread") == "1")
     state = change(state, "watched", given.get("watched") == "1")
     state = change(state, "at", given.get("at"))
+    state = change(state, "receipts", given.get("receipts"))
     for field in ("window", "rows"):
         state = change(state, field, _number(given.get(field)))
     state = change(state, "platforms", given.get("platform", "").split(","))
@@ -123,6 +127,8 @@ def change(state: ViewState, field: str, value: Any) -> ViewState:
             return replace(state, domain=value)
         case (("velocity" | "spread" | "watched"), bool()):
             return replace(state, **{field: value})  # type: ignore[arg-type]  # all three are bool
+        case "receipts", str() if value in RECEIPT_ORDERS:
+            return replace(state, receipts=value)
         case "source", None:
             return replace(state, source=None)
         case "source", str() if value in SOURCES:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import Request
 
 from heatmap_app.api import csv_cell
+from heatmap_app.pages.words import listed, platform
 from heatmap_app.problems import problem
 from heatmap_app.web.chart import Chart, timeline_chart
 from heatmap_app.web.common import problem_page, runtime_of
@@ -73,11 +74,12 @@ def as_pdf(request: Request, slug: Slug, alert: AlertNumber = None) -> Response:
 
 @router.get("/research/{slug}.csv")
 def as_csv(request: Request, slug: Slug) -> Response:
-    """Every receipt, newest first within its source, safe to open in a spreadsheet."""
+    """The receipts, newest first within its source, safe to open in a spreadsheet; where a source has more than
+    :data:`MOST_CSV`, the last line says so and where all of them are."""
 
     def made(pack: Pack) -> Response:
         store = runtime_of(request).store
-        rows, _ = store.evidence(
+        rows, totals = store.evidence(
             store.family(pack.entity.id), since=BEGINNING, trades_since=BEGINNING, until=pack.as_of, most=MOST_CSV,
             newest=True,
         )  # fmt: skip
@@ -87,6 +89,14 @@ def as_csv(request: Request, slug: Slug) -> Response:
         for receipt in map(receipt_of, rows):
             values = jsonable_encoder(receipt)
             writer.writerow([csv_cell(values[name]) for name in CSV_COLUMNS])
+        left_out = [
+            f"the newest {MOST_CSV:,} of {total:,} of {platform(source)}"
+            for source, total in totals.items()
+            if total > MOST_CSV
+        ]
+        if left_out:
+            whole = f"{_base(request)}/api/v1/entities/{quote(pack.entity.slug, safe='')}/receipts.csv"
+            writer.writerow([f"# Not all receipts: {listed(left_out)}. All of them: {whole}"])
         return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=_named(pack, "csv"))
 
     return _answer(request, slug, None, ".csv", made)

@@ -24,7 +24,7 @@ from heatmap_app.database_state import DatabaseState
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.shell import STATIC_DIR
 from heatmap_app.pages.words import Times
-from heatmap_app.plots import SCALES
+from heatmap_app.plots import SCALES, palette
 from heatmap_app.web.render import TEMPLATES, environment
 from heatmap_app.web.wall_query import WallQuery
 from heatmap_app.web.wall_values import Alerted, Note, Told, Wall, late_after, wall
@@ -245,12 +245,14 @@ def palette_letter(colour: str) -> str:
 
 @cache
 def palette_css() -> str:
-    """The heatmap's own colours as classes, for the dark page and, the other way round, for the light one."""
+    """The heatmap's own colours as classes: those of its dark page, and by day those of its light one, where quiet hours
+    fade into the ground."""
     rules = []
-    for letter, palette in zip("ab", palettes(), strict=True):
-        for at, colour in enumerate(palette):
-            rules.append(f".{letter}{at}{{background:{colour}}}")
-            rules.append(f'[data-theme="day"] .{letter}{at}{{background:{palette[-1 - at]}}}')
+    for letter, night in zip("ab", palettes(), strict=True):
+        scale = next(scale for scale in SCALES.values() if scale.palette == night)
+        for at, colours in enumerate(zip(night, palette(scale, "light"), strict=True)):
+            rules.append(f".{letter}{at}{{background:{colours[0]}}}")
+            rules.append(f'[data-theme="day"] .{letter}{at}{{background:{colours[1]}}}')
     return "".join(rules)
 
 

@@ -11,6 +11,7 @@ from pipelines.health import GRACE, healthy_platforms
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
 from pipelines.read.health import source_health
 from pipelines.read.items import COLUMNS, heat_item, hour_starts, read_beside
+from pipelines.read.past import as_then
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
 from pipelines.store.scores import ScorePoll
@@ -42,6 +43,9 @@ def heat_view(
 ) -> HeatView:
     """The board at the latest scoring poll, or at the latest not after ``at``, then with the sources as they were.
 
+    A past board has the names it had, also those muted or merged since (:attr:`HeatItem.gone`); how they are called, their
+    domains and the watchlist are today's.
+
     ``domains`` None means all; ``platforms``: names seen on any of these; ``watched_only``: those on the
     watchlist; ``hours`` is how many the map shows. ``mode`` and
     ``poll_seconds`` (the enabled sources with their intervals) come from settings where they are not given. Raises
@@ -57,18 +61,19 @@ def heat_view(
     if poll is None:
         return HeatView(None, shown_mode, False, (), hour_starts(then, hours), 0, watched, sources)
     query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms),
-                       store.watched() if watched_only else None)  # fmt: skip
+                       store.watched() if watched_only else None, as_then=at is not None)  # fmt: skip
     scored, matching = store.board_counts(poll.id, query)
     items, starts = _items(store, settings, poll, query, hours), hour_starts(poll.at, hours)
     return HeatView(
         as_of=poll.at,
         mode=shown_mode,
         stale=at is None and is_stale(poll.at, now, sources, settings, poll_seconds),
-        items=items if at is None else tuple(_as_scored(item) for item in items),
+        items=items,
         hours=starts,
         hidden=scored - matching,
         baseline_hours=watched,
         sources=sources,
+        thinned=at is not None and store.thinned(poll),
         watched=_watched(store, starts, poll.at),
     )
 
@@ -93,21 +98,17 @@ def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery,
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, replace(query, limit=PLACES)) if before else {}
     beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous, hours)
-    return tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))
+    items = tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))
+    if not query.as_then:
+        return items
+    thinned = before is not None and store.thinned(before)
+    return tuple(as_then(item, row, thinned=thinned) for item, row in zip(items, rows, strict=True))
 
 
 def _watched(store: Store, starts: Sequence[datetime], until: datetime) -> tuple[datetime, ...]:
     """Those of ``starts`` in which a platform was looked at."""
     known = {hour for source, hour in store.load_coverage(starts[0], until).rows() if source in PLATFORMS}
     return tuple(start for start in starts if start in known)
-
-
-def _as_scored(item: HeatItem) -> HeatItem:
-    """``item`` with its last hour as this poll scored it: the stored hour has gone on since."""
-    if not item.history:
-        return item
-    last = replace(item.history[-1], heat=item.heat, velocity_z=item.velocity_z, spread=item.spread, affect=item.affect)
-    return replace(item, history=(*item.history[:-1], last))
 
 
 def _texts(values: Sequence[str] | None) -> tuple[str, ...] | None:

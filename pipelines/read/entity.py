@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines.model import SOURCES
 from pipelines.normalize.names import canonical
 from pipelines.read.items import heat_item, hour_starts, read_beside, read_history
+from pipelines.read.past import as_then, last_as_scored
 from pipelines.read.story import entity_package
 from pipelines.read.why import SPAN, runs
 from pipelines.settings import Settings
@@ -26,8 +26,8 @@ ALERTS = 10
 def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, past: bool = False) -> EntityView | None:
     """Everything about the entity of that slug (of a merged one: about what it was merged into); None if unknown.
 
-    With ``past``, ``now`` is an instant looked back at: its scores, volumes, alerts and decisions are those up to then;
-    its names, domain and muting are today's.
+    With ``past``, ``now`` is an instant looked back at: its scores, volumes, alerts and decisions are those up to then,
+    the score its own where it stood alone then and was merged since; its names, domain and muting are today's.
     """
     entity_id = store.find(slug)
     row = None if entity_id is None else store.entity_row(entity_id)
@@ -37,7 +37,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
     names = store.names_of([entity_id])[entity_id]
     until = now if past else None
     alerts = store.alert_rows(ids=family, limit=ALERTS, until=until)
-    item, scored_at = scored_item(store, settings, entity_id, until)
+    item, scored_at = scored_item(store, settings, _apart(store, family, slug) if past else [entity_id], until)
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
         first_seen=store.first_seen([entity_id]).get(entity_id),
@@ -53,7 +53,7 @@ def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, p
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
         package=entity_package(store, family, row, item, alerts[0] if alerts else None, now),
         scored_at=scored_at,
-        history=_history_to(store, entity_id, scored_at, item, past=past),
+        history=_history_to(store, item.entity.id if item else entity_id, scored_at, item, past=past),
         names=tuple(store.name_rows(family)),
         changes=tuple(store.past_changes(family)),
         watched=entity_id in store.watched(),
@@ -87,8 +87,8 @@ def lines(store: Store, slugs: Sequence[str], hours: int, at: datetime | None = 
     poll = store.latest(at)
     history = read_history(store, ids, poll.at, max(1, hours)) if poll and ids else {}
     if poll and at is not None:
-        rows = {key: store.board_row(poll.id, key) for key in history}
-        history = {key: _as_scored(points, _scores(rows[key])) for key, points in history.items()}
+        rows = {key: store.board_row(poll.id, key, as_then=True) for key in history}
+        history = {key: last_as_scored(points, _scores(rows[key])) for key, points in history.items()}
     return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids))
 
 
@@ -111,20 +111,29 @@ def _refs(store: Store, ids: Sequence[int]) -> tuple[EntityRef, ...]:
 
 
 def scored_item(
-    store: Store, settings: Settings, entity_id: int, at: datetime | None = None
+    store: Store, settings: Settings, ids: Sequence[int], at: datetime | None = None
 ) -> tuple[HeatItem | None, datetime | None]:
-    """The entity's row of the latest scoring poll (not after ``at``), placed by HEAT among all names, and when it was."""
-    poll = store.latest(at)
+    """The row of the first of ``ids`` that the latest scoring poll (not after ``at``) scored, placed by HEAT among all
+    names, and when it was."""
+    poll, past = store.latest(at), at is not None
     if poll is None:
         return None, None
-    found = store.board_row(poll.id, entity_id)
+    rows = (store.board_row(poll.id, key, as_then=past) for key in ids)
+    found = next((row for row in rows if row is not None), None)
     if found is None:
         return None, poll.at
     place, row = found
     before = store.latest(poll.at - timedelta(microseconds=1))
-    previous = store.board_places(before.id, BoardQuery(limit=PLACES)) if before else {}
-    item = heat_item(row, place, read_beside(store, [entity_id], poll.at, previous), settings)
-    return item if at is None else replace(item, history=_as_scored(item.history, item)), poll.at
+    previous = store.board_places(before.id, BoardQuery(limit=PLACES, as_then=past)) if before else {}
+    item = heat_item(row, place, read_beside(store, [row["entity_id"]], poll.at, previous), settings)
+    thinned = past and before is not None and store.thinned(before)
+    return as_then(item, row, thinned=thinned) if past else item, poll.at
+
+
+def _apart(store: Store, family: Sequence[int], slug: str) -> list[int]:
+    """The family, but first the one that was asked for, where it was merged into another since."""
+    rows = [(key, store.entity_row(key)) for key in family[1:]]
+    return [*(key for key, row in rows if row is not None and row["slug"] == slug), *family]
 
 
 def _history_to(
@@ -133,17 +142,7 @@ def _history_to(
     if scored_at is None:
         return ()
     points = read_history(store, [entity_id], scored_at, TIMELINE_HOURS)[entity_id]
-    return _as_scored(points, item) if past else points
-
-
-def _as_scored(points: tuple[HistoryPoint, ...], score: HeatItem | HistoryPoint | None) -> tuple[HistoryPoint, ...]:
-    """``points`` with the last hour as a past poll scored it (nothing where it kept no row): it has gone on since."""
-    if not points:
-        return points
-    hour = points[-1].hour
-    last = HistoryPoint(hour, score.heat, score.velocity_z, score.spread, score.affect) if score else HistoryPoint(
-        hour, None, None, None, None)  # fmt: skip
-    return (*points[:-1], last)
+    return last_as_scored(points, item) if past else points
 
 
 def _scores(found: tuple[int, dict[str, Any]] | None) -> HistoryPoint | None:

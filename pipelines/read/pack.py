@@ -120,7 +120,7 @@ def research_pack(
     family = store.family(entity_id)
     asked = None if alert is None else _asked(store, family, alert)
     as_of = asked["at"] if asked else now
-    item, scored_at = scored_item(store, settings, entity_id, as_of if asked else None)
+    item, scored_at = scored_item(store, settings, [entity_id], as_of if asked else None)
     sources = source_health(store, settings, now, mode=mode or None, poll_seconds=poll_seconds)
     every = store.alert_rows(ids=family, limit=MOST_ALERTS)
     latest = asked or next(iter(every), None)

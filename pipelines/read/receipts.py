@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.errors import InputError
 from pipelines.model import SOURCES, Outcome
 from pipelines.store.store import Store
-from pipelines.view import Receipt, ReceiptPage
+from pipelines.view import RECEIPT_ORDERS, Receipt, ReceiptOrder, ReceiptPage
 
 MAX_PAGE = 500
 
@@ -23,10 +23,10 @@ AUDITED = (*SOURCES, "explore")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a page begins: behind ``row`` (at, source, item id), with ``shown`` receipts before it, in the order that
-    held at ``until``."""
+    """Where a page begins: behind ``row`` (at, source, item id, engagement), with ``shown`` receipts before it, in the
+    order that held at ``until``."""
 
-    row: tuple[datetime, str, str]
+    row: tuple[datetime, str, str, float]
     until: datetime
     shown: int
 
@@ -39,31 +39,38 @@ def receipts(
     limit: int = 50,
     cursor: str | None = None,
     until: datetime | None = None,
+    order: ReceiptOrder = "newest",
 ) -> ReceiptPage | None:
-    """An entity's receipts, newest first; None for an unknown slug.
+    """An entity's receipts in ``order``; None for an unknown slug.
 
     ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. ``until``: only what had been seen
     by then. A cursor keeps the instant of its first page: what is seen later neither moves nor joins the pages after it, so
-    that together they are complete and without doubles. Raises :class:`InputError` for an unknown source, an hour without a
-    zone or a cursor that is not ours.
+    that together they are complete and without doubles; by engagement only as long as no engagement changes meanwhile, for
+    what it was before is not kept. Raises :class:`InputError` for an unknown source or order, an hour without a zone, or a
+    cursor that is not ours or of another order.
     """
     _check_source(source)
+    if order not in RECEIPT_ORDERS:
+        raise InputError(f"sort {order!r}: one of {', '.join(RECEIPT_ORDERS)}")
     if hour is not None and hour.tzinfo is None:
         raise InputError("hour: needs a time zone, for example 2026-11-22T14:00:00Z")
-    place = _receipt_place(cursor)
+    place = _receipt_place(cursor, order)
     entity_id = store.find(slug)
     if entity_id is None:
         return None
     limit = min(max(limit, 1), MAX_PAGE)
     family = store.family(entity_id)
     held, after, before = (place.until, place.row, place.shown) if place else (until, None, 0)
-    rows, total = store.receipt_rows(family, source=source, hour=hour, after=after, limit=limit + 1, until=held)
+    rows, total = store.receipt_rows(
+        family, source=source, hour=hour, after=after, limit=limit + 1, until=held, order=order
+    )
     shown = rows[:limit]
     following = None
     if len(rows) > limit:
         last = shown[-1]
         until_then = held or last["newest"]
-        following = _encode([_micros(last["at"]), last["source"], last["item_id"], _micros(until_then), before + limit])
+        key = [_micros(last["at"]), last["source"], last["item_id"], _micros(until_then), before + limit]
+        following = _encode(key if order == "newest" else [*key, order, float(last["size"])])
     return ReceiptPage(tuple(receipt_of(row) for row in shown), following, total, before + 1)
 
 
@@ -116,14 +123,17 @@ def _decode(cursor: str | None, kinds: tuple[type, ...]) -> list[Any] | None:
     return place
 
 
-def _receipt_place(cursor: str | None) -> _Place | None:
-    place = _decode(cursor, (int, str, str, int, int))
+def _receipt_place(cursor: str | None, order: ReceiptOrder) -> _Place | None:
+    """Where the page begins; a cursor of another order is refused like one that is not ours."""
+    plain = (int, str, str, int, int)
+    place = _decode(cursor, plain if order == "newest" else (*plain, str, float))
     if place is None:
         return None
-    at, source, item_id, until, shown = place
-    if "\x00" in source + item_id or not 0 < shown < 2**53:
+    at, source, item_id, until, shown = place[: len(plain)]
+    of, size = place[len(plain) :] or ("newest", 0.0)
+    if "\x00" in source + item_id or not 0 < shown < 2**53 or of != order:
         raise InputError("cursor: not one of ours; leave it out to start at the first page")
-    return _Place((_moment(at), source, item_id), _moment(until), shown)
+    return _Place((_moment(at), source, item_id, size), _moment(until), shown)
 
 
 def _fetch_place(cursor: str | None) -> tuple[datetime, int] | None:

@@ -19,7 +19,9 @@ ORDERS = {
 }
 """What a board may be sorted by; ties go by rank."""
 
-FROM_BOARD = """FROM score s JOIN entity e ON e.id = s.entity_id AND e.merged_into IS NULL AND NOT e.muted
+LIVE = "AND {0}.merged_into IS NULL AND NOT {0}.muted"
+"""Names that stand on boards today. A poll scores no others, so that one looked back at needs no such condition."""
+FROM_BOARD = """FROM score s JOIN entity e ON e.id = s.entity_id {live}
     WHERE s.poll_id = :poll AND s.heat IS NOT NULL"""
 FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :velocity)
     AND (CAST(:spread AS int) IS NULL OR s.spread_count >= :spread)
@@ -29,9 +31,8 @@ FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :veloci
     AND (CAST(:only AS bigint[]) IS NULL OR s.entity_id = ANY(:only))"""
 ROW = """s.entity_id, s.velocity_z, s.spread_count, s.affect, s.raw, s.heat, s.peak_at, s.hours_since_peak,
     s.confidence, s.passes, s.persistence, s.eligible, s.parts, s.platforms,
-    e.slug, e.name, e.kind, e.domain, e.created_at"""
-PLACE = """SELECT count(*) FROM score b
-    JOIN entity o ON o.id = b.entity_id AND o.merged_into IS NULL AND NOT o.muted
+    e.slug, e.name, e.kind, e.domain, e.created_at, e.muted, e.merged_into"""
+PLACE = """SELECT count(*) FROM score b JOIN entity o ON o.id = b.entity_id {live}
     WHERE b.poll_id = :poll AND b.heat IS NOT NULL AND b.rank <= s.rank"""
 FIRST_PASSES = """SELECT s.entity_id, min(p.at) AS at FROM score s JOIN score_poll p ON p.id = s.poll_id
     WHERE s.entity_id = ANY(:ids) AND s.passes AND p.at > :since AND p.at <= :until GROUP BY 1"""
@@ -55,6 +56,8 @@ class BoardQuery:
     """Names mentioned on any of these."""
     only: frozenset[int] | None = None
     """No other entities than these: the watched ones."""
+    as_then: bool = False
+    """Names that were muted or merged since the poll are on its board, as they were."""
 
     def values(self, poll_id: int) -> dict[str, Any]:
         """The parameters of the board's SQL."""
@@ -66,9 +69,19 @@ class BoardQuery:
         }  # fmt: skip
 
     @property
+    def scored(self) -> str:
+        """The SQL of all rows of the board, before the filters."""
+        return scored_names(as_then=self.as_then)
+
+    @property
     def order(self) -> str:
         """The SQL order; only the names in :data:`ORDERS` exist."""
         return f"{ORDERS[self.sort]} DESC NULLS LAST, s.rank"
+
+
+def scored_names(*, as_then: bool) -> str:
+    """The SQL of a poll's scored names that stand on boards today, or of all of them."""
+    return FROM_BOARD.format(live="" if as_then else LIVE.format("e"))
 
 
 class Boards(Part):
@@ -76,28 +89,30 @@ class Boards(Part):
 
     def board_rows(self, poll_id: int, query: BoardQuery) -> list[dict[str, Any]]:
         """The rows of a board, best first, with the entity's slug, name, kind and domain."""
-        statement = text(f"SELECT {ROW} {FROM_BOARD} {FILTERED} ORDER BY {query.order} LIMIT :limit")
+        statement = text(f"SELECT {ROW} {query.scored} {FILTERED} ORDER BY {query.order} LIMIT :limit")
         with self._db.reading() as connection:
             rows = connection.execute(statement, query.values(poll_id)).mappings().all()
         return [dict(row) for row in rows]
 
-    def board_row(self, poll_id: int, entity_id: int) -> tuple[int, dict[str, Any]] | None:
-        """One entity's row of a poll with its place by HEAT among all that were scored; None where it was not."""
-        statement = text(f"SELECT {ROW}, ({PLACE}) AS place {FROM_BOARD} AND s.entity_id = :id")
+    def board_row(self, poll_id: int, entity_id: int, *, as_then: bool = False) -> tuple[int, dict[str, Any]] | None:
+        """One entity's row of a poll with its place by HEAT among all that were scored; None where it was not.
+        ``as_then``: among all that were scored then, also where it or another was muted or merged since."""
+        place = PLACE.format(live="" if as_then else LIVE.format("o"))
+        statement = text(f"SELECT {ROW}, ({place}) AS place {scored_names(as_then=as_then)} AND s.entity_id = :id")
         with self._db.reading() as connection:
             row = connection.execute(statement, {"poll": poll_id, "id": entity_id}).mappings().first()
         return None if row is None else (int(row["place"]), dict(row))
 
     def board_counts(self, poll_id: int, query: BoardQuery) -> tuple[int, int]:
         """How many names were scored, and how many of them the filters let through."""
-        statement = text(f"SELECT count(*), count(*) FILTER (WHERE true {FILTERED}) {FROM_BOARD}")
+        statement = text(f"SELECT count(*), count(*) FILTER (WHERE true {FILTERED}) {query.scored}")
         with self._db.reading() as connection:
             scored, shown = connection.execute(statement, query.values(poll_id)).one()
         return int(scored), int(shown)
 
     def board_places(self, poll_id: int, query: BoardQuery) -> dict[int, int]:
         """Each entity's place (from 1) on a board of that poll."""
-        statement = text(f"SELECT s.entity_id {FROM_BOARD} {FILTERED} ORDER BY {query.order} LIMIT :limit")
+        statement = text(f"SELECT s.entity_id {query.scored} {FILTERED} ORDER BY {query.order} LIMIT :limit")
         with self._db.reading() as connection:
             ids = connection.execute(statement, query.values(poll_id)).scalars().all()
         return {entity_id: place for place, entity_id in enumerate(ids, start=1)}
@@ -139,6 +154,9 @@ class Boards(Part):
     ) -> list[tuple[Any, ...]]:
         """Rows of ``statement`` (first column an entity, ``:ids`` the wanted ones) under the live entities ``ids``."""
         with self._db.reading() as connection:
-            merged = {child: root for child, root in merged_map(connection).items() if root in set(ids)}
+            wanted = set(ids)  # on a past board a name may stand beside the one it was merged into since
+            merged = {
+                child: root for child, root in merged_map(connection).items() if root in wanted and child not in wanted
+            }
             rows = connection.execute(text(statement), {**(values or {}), "ids": [*ids, *merged]}).all()
         return [(merged.get(row[0], row[0]), *row[1:]) for row in rows]

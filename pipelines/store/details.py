@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from pipelines.store.base import Part, merged_map
 from pipelines.store.compliance import GONE
 from pipelines.store.hourly import EVENT_W, EVENTS, LEVEL_W
+from pipelines.view import RECEIPT_ORDERS, ReceiptOrder
 
 UNTIL = "CAST(:until AS timestamptz)"
 SEEN_AT = f"""CASE WHEN {UNTIL} IS NULL OR i.last_observed <= :until THEN i.last_observed ELSE coalesce(
@@ -18,7 +19,7 @@ SEEN_AT = f"""CASE WHEN {UNTIL} IS NULL OR i.last_observed <= :until THEN i.last
     i.first_observed) END"""  # noqa: S608  # our own expression
 RECEIPT_TIME = f"CASE WHEN k.kind = 'level' THEN {SEEN_AT} ELSE m.at END"
 RECEIPTS = f"""SELECT DISTINCT ON (m.source, m.item_id) m.source, m.item_id, m.matched, i.last_observed,
-        {RECEIPT_TIME} AS at
+        {RECEIPT_TIME} AS at, coalesce(i.engagement, '-Infinity') AS size
     FROM mention m JOIN item i ON i.source = m.source AND i.item_id = m.item_id
     LEFT JOIN source_kind k ON k.source = i.source
     WHERE m.entity_id = ANY(:ids) AND (CAST(:source AS text) IS NULL OR m.source = :source)
@@ -29,16 +30,25 @@ RECEIPTS = f"""SELECT DISTINCT ON (m.source, m.item_id) m.source, m.item_id, m.m
                 AND s.seen_at >= :hour AND s.seen_at < CAST(:hour AS timestamptz) + interval '1 hour')
             ELSE m.at >= :hour AND m.at < CAST(:hour AS timestamptz) + interval '1 hour' END)
     ORDER BY m.source, m.item_id, m.entity_id"""  # noqa: S608  # our own expression
-PAGE = f"""WITH found AS MATERIALIZED ({RECEIPTS}),
+
+
+def _page(order: ReceiptOrder) -> str:
+    """The SQL of one page in that order. Only keys are sorted; what is shown is fetched for the rows of the page."""
+    keys = ("size", "at", "source", "item_id") if order == "engagement" else ("at", "source", "item_id")
+    last = ", ".join(f":last_{key}" for key in keys)
+    beyond, way = (">", "ASC") if order == "oldest" else ("<", "DESC")
+    return f"""WITH found AS MATERIALIZED ({RECEIPTS}),
     page AS (SELECT * FROM found
-        WHERE CAST(:at AS timestamptz) IS NULL OR (at, source, item_id) < (:at, :last_source, :last_item)
-        ORDER BY at DESC, source DESC, item_id DESC LIMIT :limit)
+        WHERE CAST(:last_at AS timestamptz) IS NULL OR ({", ".join(keys)}) {beyond} ({last})
+        ORDER BY {", ".join(f"{key} {way}" for key in keys)} LIMIT :limit)
     SELECT i.source, i.feed, i.item_id, i.title, i.url, i.published_at, {SEEN_AT} AS observed_at, i.engagement,
-        i.sentiment, page.matched, page.at, (SELECT count(*) FROM found) AS total,
+        i.sentiment, page.matched, page.at, page.size, (SELECT count(*) FROM found) AS total,
         (SELECT max(last_observed) FROM found) AS newest
     FROM page JOIN item i ON i.source = page.source AND i.item_id = page.item_id
-    ORDER BY page.at DESC, page.source DESC, page.item_id DESC"""  # noqa: S608  # our own
-"""Only keys and times are sorted; what is shown is fetched for the rows of the page."""
+    ORDER BY {", ".join(f"page.{key} {way}" for key in keys)}"""  # noqa: S608  # our own
+
+
+PAGES: Mapping[ReceiptOrder, str] = {order: _page(order) for order in RECEIPT_ORDERS}
 TOGETHER = """SELECT o.entity_id, count(*) AS n FROM mention m
     JOIN item i ON i.source = m.source AND i.item_id = m.item_id AND i.last_observed > :since
     JOIN mention o ON o.source = m.source AND o.item_id = m.item_id AND o.entity_id <> ALL(:ids)
@@ -78,21 +88,25 @@ class Details(Part):
         *,
         source: str | None = None,
         hour: datetime | None = None,
-        after: tuple[datetime, str, str] | None = None,
+        after: tuple[datetime, str, str, float] | None = None,
         limit: int = 50,
         until: datetime | None = None,
+        order: ReceiptOrder = "newest",
     ) -> tuple[list[dict[str, Any]], int]:
-        """Items that name the family, newest first (``at``, then source and id), and how many there are in all.
+        """Items that name the family in ``order``, then by time, source and id, and how many there are in all.
 
-        ``at`` is publication for event sources and the last sighting for level sources. ``after`` is the (at, source,
-        item_id) of the last row already seen. With ``until`` only what had been seen by then; engagement is as last seen.
-        Every row carries ``newest``, the latest sighting among all: as the next page's ``until`` it holds the order still.
+        ``at`` is publication for event sources and the last sighting for level sources; ``size`` the engagement, minus
+        infinity where there is none. ``after`` is the (at, source, item_id, size) of the last row already seen. With
+        ``until`` only what had been seen by then; engagement is as last seen. Every row carries ``newest``, the latest
+        sighting among all: as the next page's ``until`` it holds the order still.
         """
-        at, last_source, last_item = after or (None, "", "")
-        values = {"ids": list(ids), "source": source, "hour": hour, "at": at, "last_source": last_source,
-                  "last_item": last_item, "limit": limit, "until": until}  # fmt: skip
+        at, last_source, last_item, size = after or (None, "", "", 0.0)
+        values: dict[str, Any] = {"ids": list(ids), "source": source, "hour": hour, "last_at": at, "last_source": last_source,
+                                  "last_item_id": last_item, "limit": limit, "until": until}  # fmt: skip
+        if order == "engagement":
+            values["last_size"] = size
         with self._db.reading() as connection:
-            rows = connection.execute(text(PAGE), values).mappings().all()
+            rows = connection.execute(text(PAGES[order]), values).mappings().all()
         return [dict(row) for row in rows], int(rows[0]["total"]) if rows else 0
 
     def hourly_rows(self, ids: Sequence[int], since: datetime, until: datetime) -> list[dict[str, Any]]:

@@ -56,6 +56,8 @@ READ_POLLS = "SELECT id, at, stored_at, method, combine, healthy, enabled, count
 THIN = """DELETE FROM score WHERE poll_id IN (
         SELECT id FROM score_poll WHERE at <= :at ORDER BY at DESC LIMIT 3 OFFSET :whole)
     AND rank > :ranks AND coalesce(velocity_z, 0) < :velocity AND NOT passes"""
+THINNED = """SELECT EXISTS (SELECT FROM score_poll WHERE at > :at ORDER BY at LIMIT 1 OFFSET :newer)
+    AND EXISTS (SELECT FROM score WHERE poll_id = :poll AND rank >= :ranks)"""
 
 
 class Scores(Part):
@@ -108,6 +110,12 @@ class Scores(Part):
             query = text(f"{READ_POLLS} {where} ORDER BY at DESC LIMIT 1")
             row = connection.execute(query, {} if at is None else {"at": as_utc(at)}).first()
         return None if row is None else _poll(tuple(row))
+
+    def thinned(self, poll: ScorePoll) -> bool:
+        """Whether a poll may have lost names since it was stored: older ones keep their first ranks and what moved."""
+        values = {"at": poll.at, "poll": poll.id, "newer": KEEP_WHOLE - 1, "ranks": KEEP_RANKS}
+        with self._db.reading() as connection:
+            return bool(connection.execute(text(THINNED), values).scalar_one())
 
     def poll_times(self, since: datetime, until: datetime) -> list[datetime]:
         """When scoring polls were made in ``since <= at <= until``, oldest first."""

@@ -23,6 +23,7 @@ from pipelines.view import (
     NameRow,
     PlatformScore,
     Receipt,
+    ReceiptOrder,
     ReceiptPage,
     SourceHealth,
     TimelinePoint,
@@ -175,6 +176,7 @@ class SampleReader:
         limit: int,
         cursor: str | None,
         at: datetime | None = None,
+        order: ReceiptOrder = "newest",
     ) -> ReceiptPage:
         self._called("receipts")
         found = [
@@ -184,8 +186,11 @@ class SampleReader:
             and (hour is None or hour <= receipt.observed_at < hour + timedelta(hours=1))
             and (at is None or receipt.observed_at <= at)
         ]
+        if order == "engagement":
+            found.sort(key=lambda receipt: -(receipt.engagement or 0.0))
         first = int(cursor or 0)
         rest = first + limit
+        found = found[::-1] if order == "oldest" else found
         return ReceiptPage(tuple(found[first:rest]), str(rest) if len(found) > rest else None, len(found))
 
     def lines(self, slugs: Sequence[str], hours: int, at: datetime | None = None) -> Sequence[NameLine]:

@@ -180,7 +180,7 @@ def test_a_tap_on_a_cell_opens_its_hour_and_the_map_stays(page: Page, server: Sa
     until(lambda: "hour=" in where(page))
     query = parse_qs(urlsplit(where(page)).query)
     assert query["hour"] == ["2026-03-14T13:00Z"]
-    assert page.locator(".receipts li").count() >= 1
+    assert page.locator(".receipts tbody tr").count() >= 1
     assert page.locator(".map canvas").first.bounding_box() == box
     assert page.locator(".filters .chip").inner_text().startswith("Sat 09:00")  # in New York
     page.locator(".filters .chip").click()
@@ -189,14 +189,14 @@ def test_a_tap_on_a_cell_opens_its_hour_and_the_map_stays(page: Page, server: Sa
 
 def test_receipts_are_real_links_filtered_and_paged(page: Page, server: SampleServer) -> None:
     opened(page, f"{server.address}/?entity=n3")
-    assert page.locator(".receipts li").count() == 34
+    assert page.locator(".receipts tbody tr").count() == 34
     assert "1–34 of 34" in page.locator(".receipts-head").inner_text()
     link = page.locator(".receipts a").first
     assert link.get_attribute("href") == "https://example.com/reddit/3/0"
     assert link.get_attribute("rel") == "noopener noreferrer"
     assert link.get_attribute("target") == "_blank"
     page.locator(".filters").get_by_role("button", name="TikTok").click()
-    until(lambda: page.locator(".receipts li").count() == 7)
+    until(lambda: page.locator(".receipts tbody tr").count() == 7)
     assert "source=tiktok" in where(page)
 
 

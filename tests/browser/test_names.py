@@ -5,6 +5,7 @@ The page is the product's over a real store, the writes go through the product's
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -200,7 +201,7 @@ def test_receipts_come_page_by_page_and_all_as_csv(page: Page, desk: SampleServe
     seen: list[str] = []
     for place in ("1–50 of 120", "51–100 of 120", "101–120 of 120"):
         expect(page.locator(".receipts-head")).to_contain_text(place)
-        seen += page.locator(".receipts .title").all_inner_texts()
+        seen += page.locator(".receipts td.title").all_inner_texts()
         if not place.startswith("101"):
             page.get_by_role("button", name="Next 50").click()
     expect(page.get_by_role("button", name="Next 50")).to_have_attribute("aria-disabled", "true")
@@ -214,6 +215,45 @@ def test_receipts_come_page_by_page_and_all_as_csv(page: Page, desk: SampleServe
     with page.expect_download() as download:
         page.get_by_role("link", name="Export CSV").click()
     assert download.value.path().read_text().count("\n") == 121
+
+
+def orders(page: Page) -> list[str | None]:
+    """What the heads of the receipts say they are sorted by."""
+    return [head.get_attribute("aria-sort") for head in page.locator(".receipts th").all()]
+
+
+def test_receipts_are_sorted_from_their_heads_by_keys_and_by_link(page: Page, desk: SampleServer) -> None:
+    opened(page, desk, "entity=odalys-brightwater")
+    heads, head = page.locator(".receipts th"), page.locator(".receipts-head")
+    first = page.locator(".receipts td.title").first
+    newest, sizes = first.inner_text(), page.locator(".receipts td.engagement")
+    assert orders(page) == ["descending", None, None, None]
+    page.locator(".receipts th.engagement button").focus()
+    page.keyboard.press("Enter")
+    expect(heads.nth(3)).to_have_attribute("aria-sort", "descending")
+    assert orders(page) == [None, None, None, "descending"]
+    assert page.evaluate("document.activeElement.textContent").startswith("Engagement")
+    shown = sizes.all_inner_texts()
+    page.get_by_role("button", name="Next 50").click()
+    expect(head).to_contain_text("51–100 of 120")
+    shown += sizes.all_inner_texts()
+    assert shown == [str(40 * (9 - place // 12)) for place in range(100)]
+    assert "receipts=engagement" in page.url
+    page.reload()  # the link opens the first page in the same order
+    page.wait_for_selector("html.connected", state="attached")
+    assert orders(page) == [None, None, None, "descending"]
+    assert sizes.all_inner_texts() == shown[:50]
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text(encoding="utf-8").splitlines()))
+    assert [float(row["engagement"]) for row in rows] == [40.0 * (9 - place // 12) for place in range(120)]
+    page.locator(".receipts th.time button").click()
+    expect(heads.first).to_have_attribute("aria-sort", "descending")
+    assert first.inner_text() == newest
+    page.locator(".receipts th.time button").click()
+    expect(heads.first).to_have_attribute("aria-sort", "ascending")
+    assert first.inner_text() != newest
+    expect(page.get_by_role("button", name="Oldest")).to_have_attribute("aria-disabled", "true")
 
 
 def test_a_muted_name_says_so_and_comes_back(page: Page, desk: SampleServer) -> None:

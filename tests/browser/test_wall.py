@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from heatmap_app.pages.reader import Filters
+from heatmap_app.plots import SCALES, palette
 from heatmap_app.web import wall_feed
 from heatmap_app.web.wall_values import Told
 from tests.browser.sample_reader import NAMES, SampleReader
@@ -189,9 +190,9 @@ def test_colours_are_the_palettes(screen: BrowserContext, shared: WallServer) ->
     low = wall_feed.palettes()[0][0]
     assert seen == f"rgb({', '.join(str(int(low[at : at + 2], 16)) for at in (1, 3, 5))})"
     day = hung(screen, shared, "?theme=day")
-    high = wall_feed.palettes()[0][-1]
+    pale = palette(SCALES["heat"], "light")[0]
     seen = day.evaluate("getComputedStyle(document.querySelector('.bar i')).backgroundColor")
-    assert seen == f"rgb({', '.join(str(int(high[at : at + 2], 16)) for at in (1, 3, 5))})"
+    assert seen == f"rgb({', '.join(str(int(pale[at : at + 2], 16)) for at in (1, 3, 5))})"
 
 
 def test_nothing_is_asked_of_others_and_nothing_complains(screen: BrowserContext, shared: WallServer) -> None:

@@ -13,7 +13,7 @@ from pipelines.errors import InputError
 from pipelines.model import FeedReport, Outcome
 from pipelines.settings import Settings, load_settings
 from pipelines.store import ScoreMeta, Store
-from pipelines.view import HistoryPoint
+from pipelines.view import RECEIPT_ORDERS, HistoryPoint, ReceiptOrder
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames, sentiments
 
 NAMES = ("Odalys Brightwater", "Saint Ferro", "The Lantern Keepers", "Quiet One")
@@ -208,6 +208,34 @@ def test_receipts_page_through_equal_times(store: Store) -> None:
     assert pages == 7
     assert len(seen) == len(set(seen)) == 25
     assert seen[:3] == ["i09", "i08", "i07"]
+
+
+@pytest.mark.parametrize("order", RECEIPT_ORDERS)
+def test_receipts_in_every_order_are_complete_and_sorted(store: Store, order: ReceiptOrder) -> None:
+    """By time both ways and by engagement, through ties and receipts without any; a cursor keeps to its order."""
+    (entity,) = add(store, "Odalys Brightwater")
+    sizes = [None if n % 5 == 4 else float(n % 5) for n in range(25)]
+    rows = [item(f"i{n:02}", published_at=T - (n // 10) * HOUR, engagement=size) for n, size in enumerate(sizes)]
+    save(store, [result(rows)], mentions(*(("reddit", row["item_id"], entity) for row in rows)))
+    seen, cursor = [], None
+    while True:
+        page = read.receipts(store, "odalys-brightwater", limit=4, cursor=cursor, order=order)
+        assert page is not None
+        seen += list(page.items)
+        if (cursor := page.next_cursor) is None:
+            break
+        for other in set(RECEIPT_ORDERS) - {order}:
+            with pytest.raises(InputError, match="cursor"):
+                read.receipts(store, "odalys-brightwater", limit=4, cursor=cursor, order=other)
+        late, then = item(f"late{len(seen)}", at=T + HOUR, published_at=T + HOUR, engagement=9.0), T + HOUR
+        save(store, [result([late], at=then)], mentions(("reddit", late["item_id"], entity)))  # it joins no later page
+    assert len({receipt.item_id for receipt in seen}) == len(seen) == 25
+    keys: dict[ReceiptOrder, list[Any]] = {
+        "newest": [-receipt.published_at.timestamp() for receipt in seen if receipt.published_at],
+        "oldest": [receipt.published_at for receipt in seen if receipt.published_at],
+        "engagement": [-1.0 if receipt.engagement is None else receipt.engagement for receipt in seen][::-1],
+    }
+    assert keys[order] == sorted(keys[order])
 
 
 def test_receipts_by_source_and_hour(store: Store) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines import read
 from pipelines.store import Store
+from pipelines.view import ReceiptOrder
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save
 
 MANY = 10_000
@@ -18,7 +19,11 @@ MINUTE = timedelta(minutes=1)
 
 def arrive(store: Store, entity: int, first: int, count: int, at: datetime = T) -> None:
     """Posts, a minute apart, and every tenth of them a query of a list that is read again and again."""
-    posts = [item(f"p{n}", at=at, published_at=T - n * MINUTE) for n in range(first, first + count) if n % 10]
+    posts = [
+        item(f"p{n}", at=at, published_at=T - n * MINUTE, engagement=n % 997.0)
+        for n in range(first, first + count)
+        if n % 10
+    ]
     queries = [item(f"q{n}", "trends", at, rank=1, list_length=9) for n in range(first, first + count) if not n % 10]
     found = [("reddit", row["item_id"], entity) for row in posts] + [
         ("trends", row["item_id"], entity) for row in queries
@@ -33,18 +38,21 @@ def many(embedded_store: Store) -> tuple[Store, int]:
     return embedded_store, entity
 
 
-def test_pages_are_complete_without_doubles_and_quick(many: tuple[Store, int]) -> None:
+@pytest.mark.parametrize("order", ["newest", "engagement"])
+def test_pages_are_complete_without_doubles_and_quick(many: tuple[Store, int], order: ReceiptOrder) -> None:
     store, entity = many
     seen: list[tuple[str, str]] = []
+    sizes: list[float] = []
     cursor, firsts, took = None, [], []
     while True:
         started = time.perf_counter()
-        page = read.receipts(store, "odalys-brightwater", limit=PAGE, cursor=cursor)
+        page = read.receipts(store, "odalys-brightwater", limit=PAGE, cursor=cursor, order=order)
         took.append(time.perf_counter() - started)
         assert page is not None
         assert page.total == MANY
         firsts.append(page.first)
         seen += [(receipt.source, receipt.item_id) for receipt in page.items]
+        sizes += [receipt.engagement or 0.0 for receipt in page.items]
         if (cursor := page.next_cursor) is None:
             break
         if len(firsts) < 4:  # new posts, and every query of the list seen once more: both stand above all others now
@@ -53,6 +61,7 @@ def test_pages_are_complete_without_doubles_and_quick(many: tuple[Store, int]) -
             save(store, [result(again, "trends", T + len(firsts) * HOUR)])
     assert len(seen) == len(set(seen)) == MANY
     assert firsts == list(range(1, MANY + 1, PAGE))
+    assert (order == "newest") or sizes == sorted(sizes, reverse=True)
     assert sorted(took)[len(took) // 2] < 1.5  # measured below 0.1 s on an idle machine; this one may be busy
 
 

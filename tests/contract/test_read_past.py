@@ -179,3 +179,73 @@ def test_the_last_hour_counts_what_was_seen_by_then(reader: StoreReader) -> None
     stored = reader.entity("odalys-brightwater")
     assert stored is not None
     assert after == {p.source: (p.volume, p.mentions) for p in stored.timeline if p.hour == ASKED}
+
+
+def gone(reader: StoreReader, **filters: Any) -> dict[str, str]:
+    return {row.entity.slug: row.gone for row in reader.heat(Filters(**filters)).items}
+
+
+def test_a_name_muted_since_stands_on_the_board_of_then_and_is_marked(reader: StoreReader) -> None:
+    one = reader.store.find("odalys-brightwater")
+    assert one is not None
+    reader.store.mute(one, "ana")
+    assert gone(reader) == {"saint-ferro": ""}
+    assert gone(reader, at=ASKED) == {"saint-ferro": "", "odalys-brightwater": "muted"}
+    view = reader.heat(Filters(at=ASKED))
+    assert (view.items[1].rank, view.hidden) == (2, 0)
+    then, now = reader.entity("odalys-brightwater", ASKED), reader.entity("odalys-brightwater")
+    assert then is not None and now is not None  # noqa: PT018 - for the types
+    assert then.muted
+    assert then.item is not None
+    assert (then.item.rank, then.item.gone, now.item) == (2, "muted", None)
+    (line,) = reader.lines(["odalys-brightwater"], 24, ASKED)
+    assert line.history[-1] == HistoryPoint(BEFORE, 0.5, 1.0, 2 / 3, 0.4)
+    reader.store.mute(one, "ana", muted=False)
+    assert gone(reader, at=ASKED) == {"saint-ferro": "", "odalys-brightwater": ""}
+
+
+def test_a_name_merged_since_keeps_its_row_of_then_and_its_own_score(reader: StoreReader) -> None:
+    one, two = (reader.store.find(slug) for slug in ("odalys-brightwater", "saint-ferro"))
+    assert one is not None and two is not None  # noqa: PT018 - for the types
+    reader.store.merge(one, two, "ana")
+    assert gone(reader) == {"odalys-brightwater": ""}
+    assert gone(reader, at=ASKED) == {"saint-ferro": "merged", "odalys-brightwater": ""}
+    top, second = reader.heat(Filters(at=ASKED)).items
+    assert ((top.entity.name, top.heat), (second.entity.name, second.heat)) == (
+        ("Saint Ferro", 1.0), ("Odalys Brightwater", 0.5),
+    )  # fmt: skip
+    assert top.entity.aliases == ("Saint Ferro",)
+    asked, whole = reader.entity("saint-ferro", ASKED), reader.entity("odalys-brightwater", ASKED)
+    assert asked is not None and whole is not None  # noqa: PT018 - for the types
+    assert asked.item is not None and whole.item is not None  # noqa: PT018
+    assert asked.entity == whole.entity  # the panel says where the link led
+    assert (asked.item.heat, whole.item.heat) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(("names", "unknown"), [(104, True), (60, False)])
+def test_a_name_lost_from_the_poll_before_is_not_called_new(embedded_store: Store, names: int, unknown: bool) -> None:
+    """Of older polls only the first hundred and what moves are kept: the last name of one climbs in the next."""
+    store, ids = embedded_store, add(embedded_store, *(f"Invented Name {n}" for n in range(names)))
+    climbs, comes = ids[-1], ids[-2]
+    polls = [T + n * HOUR / 12 for n in range(6)]
+    calm = [0.9 - n / 1000 for n in range(names)]
+    before = [*ids[:-2], climbs]  # one name is not scored yet
+    after = [climbs, comes, *ids[:-2]]
+    for at in polls:
+        order = before if at == polls[0] else after
+        store.save_scores(at, *score_frames(order, at, velocity=calm[: len(order)], hours=1))
+    reader = StoreReader(store, load_settings(mode="demo"), ManualClock(polls[-1]), "demo", {})
+    view = reader.heat(Filters(at=polls[1], limit=200))
+    first, second, third = view.items[:3]
+    assert (first.entity.id, second.entity.id) == (climbs, comes)
+    assert (first.before_thinned, second.before_thinned, third.before_thinned) == (unknown, unknown, False)
+    assert first.previous_rank == (None if unknown else names - 1)
+    assert second.previous_rank is None
+    assert third.previous_rank == 1
+    assert (view.thinned, len(view.items)) == (unknown, 100 if unknown else names)
+    entity = reader.entity(first.entity.slug, polls[1])
+    assert entity is not None
+    assert entity.item is not None
+    assert entity.item.before_thinned == unknown
+    newest = reader.heat(Filters(at=polls[-1], limit=200))
+    assert (newest.thinned, len(newest.items)) == (False, names)

@@ -172,6 +172,17 @@ def test_the_other_formats(client: httpx.Client) -> None:
     assert {row["source"] for row in rows} == {"reddit", "trends", "trades"}
 
 
+def test_a_sheet_that_leaves_receipts_out_says_so_in_its_last_line(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(research, "MOST_CSV", 4)
+    rows = list(csv.reader(io.StringIO(client.get(f"/research/{SLUG}.csv").text)))
+    assert len(rows) == 1 + 4 + 2 + 1
+    (said,) = rows[-1]
+    assert said.startswith("# Not all receipts: the newest 4 of 6 of Reddit. All of them: ")
+    assert said.endswith(f"/api/v1/entities/{SLUG}/receipts.csv")
+
+
 def test_a_decision_says_its_day() -> None:
     row = {
         "sentence": "Held back at 19:30: seen on 1 platform (needs 2).",

@@ -17,7 +17,7 @@ from heatmap_app.board import KEPT_PAST, Board, Hub
 from heatmap_app.pages.reader import Filters
 from pipelines.errors import StoreError
 from pipelines.people import Activity
-from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptPage
+from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptOrder, ReceiptPage
 
 
 class Session:
@@ -71,6 +71,7 @@ class Reader:
         limit: int,
         cursor: str | None,
         at: datetime | None = None,
+        order: ReceiptOrder = "newest",
     ) -> ReceiptPage:
         return ReceiptPage(())
 

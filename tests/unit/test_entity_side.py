@@ -12,7 +12,7 @@ from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
 from pipelines.errors import StoreError
 from pipelines.settings import load_settings
-from pipelines.view import EntityView, ReceiptPage
+from pipelines.view import EntityView, ReceiptOrder, ReceiptPage
 from tests.browser.sample_reader import SampleReader
 
 
@@ -23,11 +23,11 @@ class Fragile(SampleReader):
 
     def receipts(
         self, slug: str, source: str | None, hour: datetime | None, limit: int, cursor: str | None,
-        at: datetime | None = None,
+        at: datetime | None = None, order: ReceiptOrder = "newest",
     ) -> ReceiptPage:  # fmt: skip
         if self.broken:
             raise StoreError("away")
-        return super().receipts(slug, source, hour, limit, cursor, at)
+        return super().receipts(slug, source, hour, limit, cursor, at, order)
 
     def entity(self, slug: str, at: datetime | None = None) -> EntityView | None:
         if self.broken and slug == "other":

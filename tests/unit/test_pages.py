@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from heatmap_app.pages import board_view, entity_panel, facts, formula, health_strip, receipts
+from heatmap_app.pages import board_view, entity_panel, facts, formula, health_strip, naming, receipts
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, compact, listed, plain, signed, span, times
+from heatmap_app.users import User
 from pipelines.settings import load_settings
-from pipelines.view import HeatItem, HeatView, PlatformScore, SourceHealth, TradesStatus
+from pipelines.view import HeatItem, HeatView, NameRow, PlatformScore, SourceHealth, TradesStatus
 from tests.browser.sample_reader import SampleReader
 
 SETTINGS = load_settings(mode="demo")
@@ -122,6 +123,40 @@ def test_moves_are_an_arrow_and_a_number() -> None:
     moves = [item(rank=4, previous_rank=old) for old in (7, 3, 4, None)]
     shown = [text(board_view._move(row)[0]) for row in moves]
     assert shown == ["▲3", "▼1", "·", "NEW"]
+    assert board_view._move(item(rank=4, previous_rank=None, before_thinned=True)) == ("–", "same")
+
+
+def test_the_overview_of_a_past_board_never_says_now() -> None:
+    rows = tuple(item(rank=rank, previous_rank=old, before_thinned=old is None) for rank, old in ((1, 3), (2, None)))
+    live, then = (
+        text(entity_panel.overview(replace(BOARD, items=rows), SETTINGS, when)) for when in (None, "Sat 14:30")
+    )
+    assert "Now" in live
+    assert "New on the board" not in live  # lost from the poll before, so not known to be new
+    assert "As of Sat 14:30" in then
+    assert not re.search(r"\b[Nn]ow\b", then.partition("How to read it")[0])
+    assert "▲2 to 1" in then
+
+
+def test_a_name_that_is_on_no_board_today_says_so_in_its_row_of_then() -> None:
+    shown = board_view._row(item(rank=4, previous_rank=4, gone="muted"), ViewState(at=NOW))
+    assert "muted since" in text(shown)
+    assert re.search(r'aria-label="[^"]*, muted since"', shown)
+
+
+@pytest.mark.parametrize(("count", "left"), [(12, 0), (85, 0), (620, 120)])
+def test_no_name_is_left_out_without_a_word(count: int, left: int) -> None:
+    view = READER.entity("n1")
+    assert view is not None
+    names = tuple(NameRow(f"name {n}", f"Name {n}", 1) for n in range(count))
+    shown = naming.naming(replace(view, names=names), User("u:ana", "Ana", "editor"), Times(), NOW)
+    form = shown.partition('id="name-split"')[2].partition("</template>")[0]
+    listed_names = shown.partition('id="name-merge"')[0]
+    assert all(f"<bdi>Name {n}</bdi>" in listed_names for n in range(count))
+    assert (f"{count - 12} more" in listed_names) == (count > 12)
+    assert form.count('type="radio"') == count - left
+    assert ("The first 500 of 620 names." in text(form)) == (left > 0)
+    assert ("heatmap entities split n1 NAME" in text(form)) == (left > 0)
 
 
 def test_a_link_that_is_not_http_is_shown_without_link() -> None:

@@ -11,7 +11,7 @@ import pytest
 from heatmap_app.database_state import DatabaseState
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.words import Times, times
-from heatmap_app.plots import COLOURS, SCALES
+from heatmap_app.plots import COLOURS, SCALES, palette
 from heatmap_app.web import wall_values
 from heatmap_app.web.wall_feed import palette_css, palette_letter, palettes
 from heatmap_app.web.wall_query import MOST_ROWS, WallQuery, wall_query
@@ -205,14 +205,14 @@ def test_an_hour_nobody_watched_is_no_colour_and_the_running_one_is_the_present(
     assert row.cells_words == "HEAT, 24 hours: highest 2.50 at 15:00, last 1.25, 22 not watched"
 
 
-def test_the_palette_is_the_heatmaps_own_and_turned_round_by_day() -> None:
+def test_the_palette_is_the_heatmaps_own_by_night_and_by_day() -> None:
     css = palette_css()
     for colour in COLOURS:
-        letter, palette = palette_letter(colour), SCALES[colour].palette
-        assert palettes()["ab".index(letter)] == palette
-        for at in (0, len(palette) // 2, len(palette) - 1):
-            assert f".{letter}{at}{{background:{palette[at]}}}" in css
-            assert f'[data-theme="day"] .{letter}{at}{{background:{palette[-1 - at]}}}' in css
+        letter, night, day = palette_letter(colour), SCALES[colour].palette, palette(SCALES[colour], "light")
+        assert palettes()["ab".index(letter)] == night
+        for at in (0, len(night) // 2, len(night) - 1):
+            assert f".{letter}{at}{{background:{night[at]}}}" in css
+            assert f'[data-theme="day"] .{letter}{at}{{background:{day[at]}}}' in css
 
 
 def test_the_numbers_of_a_row() -> None:
