@@ -162,7 +162,13 @@ async def main() -> None:
     schema, seed, start, kind = sys.argv[1:5]
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     settings = load_settings(Path("no.env"))
     store = Store.open(settings.database_url.get_secret_value(), schema)
     await asyncio.to_thread(store.upgrade)
