@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from functools import cache
 from urllib.parse import urlsplit
 
 _VOID = frozenset({"br", "hr", "img", "input", "meta", "link"})
@@ -15,6 +16,10 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _URL_ATTRIBUTES = frozenset({"href", "src", "action", "formaction"})
 # Controls are invisible, and the bidi overrides among the format characters let a name reverse the text around it.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+# most texts are plain, and a page has thousands
+_SPECIAL = re.compile("[&<>\"'" + _UNSEEN.pattern[1:])
 
 
 class Html(str):
@@ -35,6 +40,8 @@ def escape(text: str) -> Html:
     """``text`` as inert HTML, for element content and quoted attributes alike; :class:`Html` passes unchanged."""
     if isinstance(text, Html):
         return text
+    if not _SPECIAL.search(text):
+        return Html(text)
     return Html(html.escape(_UNSEEN.sub("", text), quote=True))
 
 
@@ -83,9 +90,7 @@ def _pieces(children: Iterable[Child]) -> Iterable[str]:
 def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""
-    name = _checked(key.rstrip("_").replace("_", "-"))
-    if name.startswith("on") or name == "style":
-        raise ValueError(f"attribute {name} is not allowed: behaviour lives in the script, looks in the stylesheet")
+    name = _attribute_name(key)
     if value is True:
         return f" {name}"
     if name in _URL_ATTRIBUTES and not _local(str(value)) and safe_url(str(value)) is None:
@@ -93,10 +98,19 @@ def _attribute(key: str, value: str | float | bool | None) -> str:
     return f' {name}="{escape(str(value))}"'
 
 
+@cache
+def _attribute_name(key: str) -> str:
+    name = _checked(key.rstrip("_").replace("_", "-"))
+    if name.startswith("on") or name == "style":
+        raise ValueError(f"attribute {name} is not allowed: behaviour lives in the script, looks in the stylesheet")
+    return name
+
+
 def _local(url: str) -> bool:
     return url.startswith(("#", "?")) or (url.startswith("/") and not url.startswith(("//", "/\\")))
 
 
+@cache
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a plain element or attribute name: {name!r}")

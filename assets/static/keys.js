@@ -17,13 +17,6 @@
   const rows = () => $$(".rows .row");
   const focused = () => (document.activeElement ? document.activeElement.closest(".rows .row") : null);
 
-  // What the map draws: its column names, oldest first, and the flat columns of its cells.
-  ET.mapData = function () {
-    const drawn = window.Bokeh && Bokeh.documents[0];
-    const [cells, range, mapper] = drawn ? ["cds", "x_range", "color_mapper"].map((name) => drawn.get_model_by_name(`heatmap-${name}`)) : [];
-    return cells && range && mapper ? { columns: Array.from(range.factors), data: cells.data, mapper } : null;
-  };
-
   function cell(slug, place) {
     const map = ET.mapData();
     if (!map || place === null) return null;

@@ -45,7 +45,7 @@
       if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
       return;
     }
-    const flash = from.getAttribute("data-flash");
+    const flash = from.hasAttribute("data-flash") ? from.textContent : null;
     for (const { name } of Array.from(from.attributes)) {
       if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // open folds stay open
     }
@@ -65,7 +65,7 @@
       const chosen = from.querySelector("option[selected]");
       if (chosen) from.value = chosen.value;
     }
-    if (flash !== null && flash !== to.getAttribute("data-flash")) shine(from);
+    if (flash !== null && flash !== from.textContent) shine(from);
   }
 
   function shine(node) {
@@ -80,6 +80,19 @@
     wanted.innerHTML = html;
     morphChildren(place, wanted.content);
   }
+
+  // A text made of the one before: how far on to go in it, how much to copy, what to put, and so on; see changes.py.
+  ET.changed = function (old, change) {
+    let text = "";
+    let at = 0;
+    for (let step = 1; step < change.length; step += 3) {
+      const start = at + change[step];
+      at = start + change[step + 1];
+      text += old.slice(start, at) + change[step + 2];
+    }
+    if (text.length !== change[0]) throw new RangeError("a change of another text");
+    return text;
+  };
 
   ET.show = show;
   ET.shine = shine;

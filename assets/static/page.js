@@ -7,14 +7,16 @@
   const { $, $$, show, shine } = ET;
   let outbox = null;
   let queue = [];
+  const texts = {}; // the regions as they came
   let clock = { server: 0, local: 0, speed: 1 };
   let opener = null; // where focus goes back to when the panel closes
   ET.onAdopt = [];
   ET.onReceive = [];
 
   // ---- the wire --------------------------------------------------------------------------------------------------
-  ET.connect = function (out, events) {
+  ET.connect = function (events) {
     outbox = events;
+    ET.drawMap();
     emit("theme", ET.shade());
     emit("hello", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
     const waiting = queue;
@@ -24,18 +26,25 @@
     ET.beat();
   };
 
-  ET.receive = function (data) {
+  // A region comes whole, or as a change of the text it had last.
+  ET.receive = function (message) {
     ET.beat();
-    const regions = Array.from(data.region);
+    const said = JSON.parse(message);
+    const regions = Object.keys(said);
     const before = $(".panel").scrollTop;
     const entity = meta().entity;
     const keep = ET.holdFocus();
-    regions.forEach((region, at) => show(region, data.html[at]));
+    try {
+      for (const region of regions) texts[region] = typeof said[region] === "string" ? said[region] : ET.changed(texts[region], said[region]);
+    } catch {
+      return emit("regions-again");
+    }
+    regions.forEach((region) => show(region, texts[region]));
     if (regions.includes("meta")) adopt(false);
     if (meta().entity === entity) $(".panel").scrollTop = before;
     keep();
     ET.onReceive.forEach((follow) => follow(regions));
-    tick();
+    return tick();
   };
 
   ET.emit = emit;

@@ -120,7 +120,7 @@ def _row(item: HeatItem, state: ViewState) -> Html:
         tag("span", move, class_=f"move {move_class}"),
         tag("span", _star(item), name, tag("span", _gone(item) or entity.kind, class_="kind"), class_="who"),
         tag("span", class_="map-gap"),
-        tag("span", plain(item.heat), class_="heat", data_flash=plain(item.heat)),
+        tag("span", plain(item.heat), class_="heat", data_flash=True),
         tag("span", f"{signed(item.velocity_z)}σ", class_="sigma gate" if item.gates.velocity else "sigma"),
         tag("span", letters, class_="letters"),
         tag("span", _standing(item), class_="standing"),

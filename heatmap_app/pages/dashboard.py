@@ -8,36 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import panel as pn
 import structlog
 from bokeh.document import Document
 
-from heatmap_app.columns import column_of, columns
-from heatmap_app.escape import Html, tag
-from heatmap_app.pages import (
-    board_view,
-    correcting,
-    desk_events,
-    entity_side,
-    health_strip,
-    helping,
-    scrub,
-    searching,
-    shell,
-    tools,
-)
+from heatmap_app.escape import Html
+from heatmap_app.figure import LiveHeatMap
+from heatmap_app.pages import correcting, desk_events, entity_side, helping, regions, scrub, searching, shell
 from heatmap_app.pages.bridge import Bridge
 from heatmap_app.pages.entity_side import EntitySide
-from heatmap_app.pages.reader import Filters
+from heatmap_app.pages.reader import Filters, Reader
+from heatmap_app.pages.regions import Shown
+from heatmap_app.pages.sharing import SharedReader
 from heatmap_app.pages.site import Handler, Site
 from heatmap_app.pages.state import ViewState, change, from_query
 from heatmap_app.pages.words import Times, times
-from heatmap_app.plots import ROWS, LiveHeatMap
 from heatmap_app.themes import COOKIE, Theme, shade_of, theme_of
 from heatmap_app.users import User
+from pipelines.clock import Clock
 from pipelines.errors import StoreError
 from pipelines.view import EntityView, HeatView
 
@@ -71,26 +62,28 @@ class Dashboard:
         self._problem: str | None = None
         self._read: Filters | None = None
         self._polls: Sequence[datetime] = ()
-        self.map = LiveHeatMap(times, self._tapped, theme.shade)
-        self.bridge = Bridge(doc, self.handle)
+        self.map = LiveHeatMap(theme.shade, self.state.colour)
+        self.bridge = Bridge(doc, self.handle, site.once)
         self._read_all()
         site.board.hub.subscribe(doc, self.follow)
-        doc.on_session_destroyed(self._release)
 
     def template(self) -> pn.Template:
         """The page with its first content."""
-        regions = self._regions()
-        self.bridge.painted(regions)
+        first, seen = self._regions(), self._seen()
+        self.bridge.painted(first)
         panes = {"heatmap": self.map.pane}
         return shell.page(
-            panes, regions, self.theme, panel=self._panel(), page_title=self._title(), zone=self.times.name,
+            panes, first, self.theme, panel=seen.panel, page_title=seen.title, zone=self.times.name,
             help=helping.help_dialog(self.site.settings), driven=self.site.driven is not None,
         )  # fmt: skip
 
     def follow(self) -> None:
-        """The board was published anew: a page that looks back stays where it is."""
-        self._read_all(hold=True)
-        self._send()
+        """The board was published anew: a page that looks back stays where it is. All pages that follow are told of one
+        instant, so that what they show alike is made once."""
+        site, version = self.site, self.site.board.version
+        site.once.turn(version)
+        self._read_all(SharedReader(site.reader, site.once, version), hold=True)
+        self.bridge.send(self._regions(site.once(_instant, site.clock, version)))
 
     def refresh(self, said: str | None = None) -> None:
         """Read everything again and send what changed; ``said`` stands in the banner until the next read."""
@@ -103,10 +96,6 @@ class Dashboard:
         handler = EVENTS.get(kind)
         if handler is not None:
             handler(self, event.get("value"))
-
-    def _tapped(self, slug: str, hour: datetime) -> None:
-        """A tap reaches us through HoloViews without the document's lock: take it."""
-        self._doc.add_next_tick_callback(lambda: self.open_cell(slug, hour))
 
     def open_cell(self, slug: str, hour: datetime | None) -> None:
         """Open a name with the receipts of one hour (UTC start)."""
@@ -125,7 +114,6 @@ class Dashboard:
         """The browser told its time zone."""
         if isinstance(name, str) and name != self.times.name:
             self.times = times(name)
-            self.map.times = self.times
         self.refresh()
 
     def paint(self, shade: object) -> None:
@@ -169,8 +157,8 @@ class Dashboard:
         gates = self.site.settings.gates
         return self.state.filters(gates.min_velocity, gates.min_spread)
 
-    def _read_all(self, *, hold: bool = False) -> None:
-        """Read the board and the entity; with ``hold`` a board looked back at stays as it is."""
+    def _read_all(self, reader: Reader | None = None, *, hold: bool = False) -> None:
+        """Read the board and the entity (by ``reader``); with ``hold`` a board looked back at stays as it is."""
         filters, board = self.filters, self.site.board
         self._problem = None
         if not (hold and filters.at is not None and filters == self._read):
@@ -179,8 +167,8 @@ class Dashboard:
             self._read = filters if view is not None else None
             self._view = view or board.latest(filters) or last or self._view
         self._polls = self._guarded("The polls could not be read", board.polls, self.site.clock.now()) or ()
-        self.map.show(self._view, self.state.colour)
-        self._guarded("The name could not be read", self.side.read, self.site.reader, self.state)
+        self.map.colour_by(self.state.colour)
+        self._guarded("The name could not be read", self.side.read, reader or self.site.reader, self.state)
 
     def _guarded[**P, T](self, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """``call``'s result, or None with the problem in words for the banner: a page outlives its database."""
@@ -197,50 +185,23 @@ class Dashboard:
     def _send(self) -> None:
         self.bridge.send(self._regions())
 
-    def _regions(self) -> dict[str, Html]:
-        view, state, clock, now = self._view, self.state, self.times, self.now
-        interval = timedelta(seconds=self.site.settings.poll.score_seconds)
-        live = state.at is None
-        regions = {
-            "head": health_strip.head_state(view, clock, now, live=live),
-            "scrub": scrub.band(state, view.as_of, self._polls, clock, interval, thinned=view.thinned),
-            "banner": health_strip.banner(view, self._problem, clock, now, self.site.database()),
-            "controls": board_view.controls(state, self.site.settings),
-            "tools": tools.tools(state, view, self.filters, clock),
-            "hours": board_view.hours(view, clock, live=live),
-            "rows": board_view.rows(view, state, clock),
-            "legend": board_view.legend(state.colour, view, state, self.theme.shade),
-            "health": health_strip.strip(view, clock, now),
-            "meta": self._meta(now),
-        }
-        return regions | self.side.regions(state, view, self.site.settings, self.user(), clock, now)
-
-    def _panel(self) -> str:
-        return "entity" if self.side.view is not None else "overview"
-
-    def _title(self) -> str:
-        name = f"{self.side.view.entity.name} · " if self.side.view else ""
-        then = f"{self.times.local(self.now):%a %H:%M} · " if self.state.at else ""
-        return f"{'DEMO ' if self._view.mode == 'demo' else ''}{then}{name}ET Heatmap"
-
-    def _meta(self, now: datetime) -> Html:
-        """What the script needs to know, as one element with data attributes."""
-        state, view = self.state, self._view
-        shown = columns(view.hours, self.times)
-        slugs = [item.entity.slug for item in view.items]
-        return tag(
-            "i", data_now=int(now.timestamp() * 1000), data_speed=0 if state.at else self.site.pace,
-            data_query=state.query(), data_title=self._title(), data_panel=self._panel(), data_entity=state.entity or "",
-            data_row=slugs.index(state.entity) if state.entity in slugs else None,
-            data_column=column_of(shown, state.hour), data_columns=len(shown), data_places=max(ROWS, len(slugs)),
-            data_stale="1" if view.stale or self._problem else "", data_mode=view.mode, data_colour=state.colour,
-            data_at=view.as_of.isoformat() if state.at and view.as_of else "1" if state.at else "",
-            data_as_of=view.as_of.isoformat() if view.as_of else "",
-            data_beat=int(self.site.clock.now().timestamp() * 1000),
+    def _seen(self, now: datetime | None = None) -> Shown:
+        """What is shown, at ``now`` (None: the page's present)."""
+        return Shown(
+            self._view, self.state, self.filters, self._polls, self.times, self.theme.shade,
+            now if now is not None and self.state.at is None else self.now, now or self.site.clock.now(),
+            self.side.view, self._problem,
         )  # fmt: skip
 
-    def _release(self, _context: object) -> None:
-        self.map.release()
+    def _regions(self, now: datetime | None = None) -> dict[str, Html]:
+        seen = self._seen(now)
+        site = self.site
+        panel = self.side.regions(self.state, self._view, site.settings, self.user(), self.times, seen.now, site.once)
+        return regions.board(site, seen) | panel
+
+
+def _instant(clock: Clock, _version: int) -> datetime:
+    return clock.now()
 
 
 EVENTS: Mapping[str, Handler] = {

@@ -10,6 +10,7 @@ from heatmap_app.pages import acting, comparing, entity_panel, naming, receipts
 from heatmap_app.pages.formula import why
 from heatmap_app.pages.reader import Reader
 from heatmap_app.pages.receipts import PAGE, Trail
+from heatmap_app.pages.sharing import Once
 from heatmap_app.pages.site import Handler
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
@@ -52,13 +53,15 @@ class EntitySide:
         self.view, self.lines, self._unread = view, lines, False
 
     def regions(
-        self, state: ViewState, board: HeatView, settings: Settings, user: User | None, times: Times, now: datetime
-    ) -> dict[str, Html]:
-        """The panel's regions. ``now``: the page's present."""
+        self, state: ViewState, board: HeatView, settings: Settings, user: User | None, times: Times, now: datetime,
+        once: Once | None = None,
+    ) -> dict[str, Html]:  # fmt: skip
+        """The panel's regions. ``now``: the page's present; ``once`` makes for all pages what they show alike."""
+        once = once or Once()
         compared = {"compare": comparing.comparing(self.lines, state, settings.gates.min_velocity, times)}
         if state.entity is None:
             then = None if state.at is None else f"{times.local(board.as_of or state.at):%a %H:%M}"
-            return {**compared, "overview": entity_panel.overview(board, settings, then)}
+            return {**compared, "overview": once(entity_panel.overview, board, settings, then)}
         view = self.view
         if view is None:
             return {**compared, "overview": entity_panel.missing(state.entity, unread=self._unread)}
@@ -68,7 +71,7 @@ class EntitySide:
             "entity-top": entity_panel.top(view, state, settings, who, times, now),
             # what is done is done now: a page that looks back offers nothing to do with an alert of then
             "acting": acting.acting(view, self._did, who, times, real) if state.at is None else Html(),
-            "timeline": timeline(view, state.window, settings, times, live=state.at is None),
+            "timeline": once(timeline, view, state.window, settings, times, live=state.at is None),
             "entity-why": why(view.item, settings, times) if view.item else Html(),
             "receipts": receipts.receipts(self.page, state, times, now),
             "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from heatmap_app.board import Board
 from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html
 from heatmap_app.pages.reader import Reader
+from heatmap_app.pages.sharing import Once
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
 from heatmap_app.users import DESK, User
@@ -23,7 +24,8 @@ from pipelines.view import EntityView, HeatView
 class Site:
     """What the pages share. ``settings`` may be replaced: gates change while pages are open.
     ``speed`` is virtual seconds a real second (1 when live), for ages that tick; ``user_of``
-    names the user who holds a session's page; ``driven`` gives the speed now in a world that can be paused (None: live)."""
+    names the user who holds a session's page; ``driven`` gives the speed now in a world that can be paused (None: live);
+    ``once`` makes what pages share."""
 
     board: Board
     settings: Settings
@@ -32,6 +34,7 @@ class Site:
     user_of: Callable[[str], User | None] = lambda _session: DESK
     database: Callable[[], DatabaseState | None] = lambda: None
     driven: Callable[[], float] | None = None
+    once: Once = field(default_factory=Once)
 
     @property
     def pace(self) -> float:

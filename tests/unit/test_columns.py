@@ -10,12 +10,13 @@ import pytest
 
 from heatmap_app.columns import Column, column_of, columns
 from heatmap_app.pages import board_view, tools
+from heatmap_app.pages.cells import GAP, cells
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times, times
-from heatmap_app.plots import LiveHeatMap, cells, map_columns
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
+from tests.unit.markup import head_of, rows_of
 
 T = datetime(2026, 3, 14, 14, tzinfo=UTC)
 
@@ -49,37 +50,14 @@ def test_a_week_is_quarters_of_local_days_and_loses_no_hour(zone: str, last: dat
 def test_a_cell_of_a_week_is_its_hottest_hour() -> None:
     view = board()
     shown = columns(view.hours, Times())
-    frame = cells(view, shown)
-    assert frame.height == len(shown) * len(view.items)
-    item, column = view.items[0], shown[-2]
-    points = [point for point in item.history if point.hour in column.hours and point.heat is not None]
+    markup = cells(view, Times())
+    head, row, item = head_of(markup), rows_of(markup)[2], view.items[2]
+    assert [view.hours[int(start)] for start in head["data-starts"].split()] == [column.start for column in shown]
+    points = [point for point in item.history if point.hour in shown[-2].hours and point.heat is not None]
     best = max(points, key=lambda point: point.heat or 0.0)
-    row = frame.filter((frame["row"] == item.entity.slug) & (frame["column"] == column.start)).row(0, named=True)
-    assert (row["hour"], row["heat"], row["velocity"]) == (best.hour, best.heat, best.velocity_z)
-
-
-def test_a_tap_on_a_quarter_opens_its_hottest_hour() -> None:
-    taps: list[tuple[str, datetime]] = []
-    view = board()
-    live = LiveHeatMap(Times(), lambda slug, hour: taps.append((slug, hour)))
-    live.show(view, "heat")
-    column = columns(view.hours, Times())[-2]
-    item = view.items[2]
-    live._tapped(x=column.start.isoformat(), y=item.entity.slug)
-    points = [point for point in item.history if point.hour in column.hours]
-    assert taps == [(item.entity.slug, max(points, key=lambda point: point.heat or 0.0).hour)]
-
-
-def test_the_same_view_is_not_drawn_twice() -> None:
-    view = board(24)
-    live = LiveHeatMap(Times(), lambda _slug, _hour: None)
-    live.show(view, "heat")
-    live.pane.get_root()
-    before = live._handles["cds"].data["heat"]
-    live.show(replace(view, stale=True), "heat")
-    assert live._handles["cds"].data["heat"] is before
-    live.show(view, "velocity")
-    assert live._handles["cds"].data["heat"] is not before
+    assert view.hours[int(row["data-best"].split()[-2])] == best.hour
+    assert int(row["data-heat"].split()[-2]) == round((best.heat or 0.0) * 100)
+    assert "hottest of its six hours" in head["data-when"].split("|")[0]
 
 
 @pytest.mark.parametrize(
@@ -105,14 +83,11 @@ def test_hours_nobody_watched_are_counted() -> None:
     assert "85 of 168 h not watched." in board_view.legend("heat", week, ViewState(window=168))
 
 
-def test_hatched_is_only_what_nobody_watched() -> None:
+def test_a_column_nobody_watched_is_told_from_one_without_a_score() -> None:
     view = board(24)
-    drawn = map_columns(cells(replace(view, watched=view.hours[6:])), "heat", Times().hour)
-    gaps = [at for at, text in enumerate(drawn["heat"]) if text == "–"]
-    names = {at: (drawn["hatch"][at], drawn["note"][at].split(":")[0]) for at in gaps}
-    assert {names[at] for at in gaps if drawn["hour"][at] == view.hours[5].isoformat()} == {("/", "no data")}
-    later = {names[at] for at in gaps if drawn["hour"][at] != view.hours[5].isoformat()}
-    assert later == {(" ", "no score")}
+    markup = cells(replace(view, watched=view.hours[6:]), Times())
+    assert head_of(markup)["data-looked"] == "0" * 6 + "1" * 18
+    assert any(GAP in row["data-heat"].split()[6:] for row in rows_of(markup))
 
 
 def test_a_platform_filter_says_what_it_hides() -> None:

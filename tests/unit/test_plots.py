@@ -1,20 +1,23 @@
-"""Views to columns, and columns into the models HoloViews made."""
+"""The map: a view's cells as a region, and the figure every page gets a copy of."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 
-import numpy as np
 import pytest
-from bokeh.models import HoverTool, Plot
+from bokeh.document import Document
+from bokeh.models import HoverTool, Model
 
+from heatmap_app.figure import COLUMNS, LiveHeatMap, copied
+from heatmap_app.pages.cells import GAP, cells
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.words import Times
-from heatmap_app.plots import COLOURS, SCALES, Colour, LiveHeatMap, cells, legend_gradient, map_columns, row_factors
+from heatmap_app.plots import COLOURS, SCALES, Colour, legend_gradient
+from heatmap_app.themes import INKS
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
+from tests.unit.markup import head_of, rows_of
 
 
 def board(step: int = 0) -> HeatView:
@@ -29,95 +32,77 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def drawn(view: HeatView, colour: Colour = "heat") -> LiveHeatMap:
-    live = LiveHeatMap(Times(), lambda _slug, _hour: None)
-    live.show(view, colour)
-    live.pane.get_root()
-    return live
-
-
-def test_a_cell_for_each_row_and_hour_hour_by_hour() -> None:
+def test_a_row_for_each_name_and_a_number_for_each_hour() -> None:
     view = board()
-    frame = cells(view)
-    assert frame.height == len(view.items) * len(view.hours)
-    assert frame["row"].to_list()[:20] == [item.entity.slug for item in view.items]
-    assert frame["hour"][0] == view.hours[0]
-    assert frame["hour"][-1] == view.hours[-1]
+    markup = cells(view, Times())
+    assert [row["data-key"] for row in rows_of(markup)] == [item.entity.slug for item in view.items]
+    assert head_of(markup)["data-hours"].split() == [hour.isoformat() for hour in view.hours]
+    for row, item in zip(rows_of(markup), view.items, strict=True):
+        heats, velocities = row["data-heat"].split(), row["data-velocity"].split()
+        assert len(heats) == len(velocities) == len(view.hours)
+        for heat, velocity, point in zip(heats, velocities, item.history, strict=True):
+            assert (heat == GAP) == (point.heat is None)
+            if point.heat is not None and point.velocity_z is not None:
+                assert abs(int(heat) / 100 - point.heat) <= 0.005
+                assert 0 <= point.velocity_z - int(velocity) / 100 < 0.01
 
 
 def test_spread_is_a_count_of_platforms() -> None:
-    assert set(cells(board())["spread"].drop_nulls().unique()) == {0.0, 1.0, 2.0, 3.0}
-
-
-def test_an_hour_nobody_looked_is_hatched_and_says_so() -> None:
-    columns = map_columns(cells(board()), "heat", Times().hour)
-    missing = [at for at, hatch in enumerate(columns["hatch"]) if hatch == "/"]
-    assert missing
-    assert all(np.isnan(columns["zvalues"][at]) and columns["heat"][at] == "–" for at in missing)
-    assert all("no data" in columns["note"][at] for at in missing)
-    quiet = next(at for at, hatch in enumerate(columns["hatch"]) if hatch == " ")
-    assert columns["note"][quiet] == ""
+    found = {part for row in rows_of(cells(board(), Times())) for part in row["data-spread"].split()}
+    assert found == {"0", "1", "2", "3", GAP}
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_the_figure_holds_the_view_in_rank_order(colour: Colour) -> None:
-    view = board()
-    live = drawn(view, colour)
-    handles, scale = live._handles, SCALES[colour]
-    assert handles["y_range"].factors[::-1] == row_factors(view)
-    assert handles["x_range"].factors == [hour.isoformat() for hour in view.hours]
-    assert (handles["color_mapper"].low, handles["color_mapper"].high) == (scale.low, scale.high)
-    assert handles["glyph"].x == "hour"
-    assert handles["glyph"].y == "row"
-    assert handles["glyph"].fill_color["field"] == "zvalues"
-    assert handles["glyph"].hatch_pattern is None
+def test_the_figure_has_the_scale_of_its_colour_and_no_cells(colour: Colour) -> None:
+    models, scale = LiveHeatMap("dark", colour).models, SCALES[colour]
+    assert (models["color_mapper"].low, models["color_mapper"].high) == (scale.low, scale.high)
+    assert tuple(models["color_mapper"].palette) == scale.palette
+    assert models["cds"].data == {name: [] for name in COLUMNS}
+    glyph = models["glyph"]
+    assert (glyph.x.field, glyph.y.field) == ("hour", "row")
+    assert glyph.fill_color.field == "zvalues"
+    assert glyph.fill_color.transform is models["color_mapper"]
+
+
+def test_hatched_cells_are_a_glyph_of_their_own() -> None:
+    live = LiveHeatMap()
+    figure, models = live.pane.object, live.models
+    assert models["glyph"].hatch_pattern is None
     # told cell by cell, Bokeh would make a canvas for every cell at every paint: a second of work in the browser
-    assert handles["gaps"].hatch_pattern == "/"
-    over = next(one for one in handles["plot"].renderers if one.glyph is handles["gaps"])
+    assert models["gaps"].hatch_pattern.value == "/"
+    over = next(one for one in figure.renderers if one.glyph is models["gaps"])
     assert (over.view.filter.column_name, over.view.filter.group) == ("hatch", "/")
-    assert over.data_source is handles["cds"]
-    assert all(over not in hover.renderers for hover in handles["plot"].select(HoverTool))
+    assert over.data_source is models["cds"]
+    assert all(over not in hover.renderers for hover in figure.select(HoverTool))
 
 
-def test_a_new_view_changes_the_same_models() -> None:
-    live = drawn(board())
-    before = {key: live._handles[key] for key in ("plot", "cds", "glyph", "x_range", "y_range", "color_mapper")}
-    figure: Plot = before["plot"]
-    renderers = list(figure.renderers)
-    later = board(3)
-    live.show(later, "velocity")
-    assert {key: live._handles[key] for key in before} == before
-    assert figure.renderers == renderers
-    assert before["y_range"].factors[::-1] == row_factors(later)
-    assert before["cds"].data["row"][:20] == [item.entity.slug for item in later.items]
+def test_what_the_browser_draws_is_not_told_back() -> None:
+    assert not any(model.syncable for name, model in LiveHeatMap().models.items())
 
 
-def test_a_short_board_keeps_its_row_height() -> None:
-    view = board()
-    short = replace(view, items=view.items[:3])
-    live = drawn(short)
-    factors = live._handles["y_range"].factors
-    assert len(factors) == len(set(factors)) == 20
-    assert factors[::-1][:3] == [item.entity.slug for item in short.items]
-    assert set(live._handles["cds"].data["row"]) == set(factors[::-1][:3])
+def test_every_page_has_models_of_its_own() -> None:
+    first, second = copied(), copied()
+    ids = [{model.id for model in figure.select({"type": Model})} for figure in (first, second)]
+    assert len(ids[0]) == len(ids[1]) > 10
+    assert not ids[0] & ids[1]
+    for figure in (first, second):
+        Document().add_root(figure)  # raises where a model belongs to two
 
 
-def test_an_empty_board_draws_nothing() -> None:
-    live = drawn(replace(board(), items=(), hours=()))
-    assert len(live._handles["cds"].data["row"]) == 0
-    live.show(board(), "heat")
-    assert len(live._handles["cds"].data["row"]) == 480
+def test_a_change_of_colour_or_shade_changes_the_same_models() -> None:
+    live = LiveHeatMap()
+    before = dict(live.models)
+    live.colour_by("velocity")
+    live.paint("light")
+    assert live.models == before
+    assert before["color_mapper"].low == SCALES["velocity"].low
+    assert before["gaps"].hatch_color == INKS["light"].hatch
 
 
-def test_a_tap_names_the_row_and_the_hour_and_a_blank_row_nothing() -> None:
-    taps: list[tuple[str, datetime]] = []
-    view = board()
-    live = LiveHeatMap(Times(), lambda slug, hour: taps.append((slug, hour)))
-    live.show(replace(view, items=view.items[:3]), "heat")
-    live._tapped(x=view.hours[4].isoformat(), y=view.items[1].entity.slug)
-    live._tapped(x=view.hours[4].isoformat(), y=" 7")
-    live._tapped(x=None, y=None)
-    assert taps == [(view.items[1].entity.slug, view.hours[4])]
+def test_an_empty_board_has_no_cells() -> None:
+    empty = cells(replace(board(), items=(), hours=()), Times())
+    assert rows_of(empty) == []
+    assert head_of(empty)["data-hours"] == ""
 
 
 @pytest.mark.parametrize("colour", COLOURS)
