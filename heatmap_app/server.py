@@ -38,6 +38,7 @@ from heatmap_app.slack_app import SlackApp
 from heatmap_app.slack_app import router as slack_router
 from heatmap_app.web.routers import ROUTERS
 from pipelines.errors import SettingsError
+from pipelines.ingest.warm import warm
 from pipelines.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -162,14 +163,21 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _warm_up(settings: Settings) -> None:
+    """Whatever would hold the loop up at the first page and the first polls."""
+    importlib.import_module("pandas")  # through HoloViews
+    if settings.effective_mode == "live":
+        warm(settings)
+
+
 def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: bool = True) -> None:
     """Bind, open, serve until SIGTERM or Ctrl-C, close. Raises :class:`HeatmapError` before anything is served."""
     sock = bind(settings)
     port: int = sock.getsockname()[1]
     # until uvicorn listens to signals: leave at once, through every "finally"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # the first page needs pandas through HoloViews; fetched while the database opens
-    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
+    warming = threading.Thread(target=_warm_up, args=(settings,), daemon=True)
+    warming.start()  # while the database opens
     try:
         runtime = open_runtime()
     except BaseException:
@@ -189,6 +197,7 @@ def serve(settings: Settings, open_runtime: Callable[[], Runtime], *, schedule: 
             mode = "" if runtime.mode == "live" else f" ({runtime.mode.upper()})"
             print(f"ET Heatmap{mode} at {address(settings, port)}", flush=True)  # noqa: T201 - the promised line
 
+        warming.join()
         # uvicorn sends itself the signal again once it has shut down, which must not kill us before the database is closed
         signal.signal(signal.SIGTERM, lambda *_: None)
         asyncio.run(Server(config, ready, runtime.events.close).serve(sockets=[sock]))

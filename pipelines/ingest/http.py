@@ -50,6 +50,17 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def prepare() -> None:
+    """What the first request needs: imports, and the certificate authorities. Blocking, once."""
+    for name in (
+        "httpcore",
+        "anyio.streams.tls",
+        "anyio._backends._asyncio",
+    ):  # else at the first connection, on the loop
+        importlib.import_module(name)
+    _tls()
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A complete answer. ``url`` is where it came from after redirects; ``requests`` counts the hops.
@@ -164,7 +175,7 @@ class Http:
             return self._client
 
     def _new_client(self) -> httpx.AsyncClient:
-        importlib.import_module("anyio.streams.tls")  # what the first request would import
+        prepare()
         # a jar that accepts nothing: sources share this client and must not share cookies
         jar = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         return httpx.AsyncClient(

@@ -43,6 +43,11 @@ LONG_POLL_SECONDS = 60.0
 QUOTA_TYPES = ("platform-feature-disabled", "not-enough-usage-to-run-paid-actor", "monthly-usage-hard-limit-exceeded")
 
 
+def prepare() -> None:
+    """Read the certificate authorities: the first transport of a process does, and holds the interpreter meanwhile."""
+    impit.AsyncClient(follow_redirects=False)
+
+
 class BoundedHttpClient(ImpitHttpClientAsync):
     """The client's own transport with a cap on decoded bytes, a deadline for the whole body, and no redirects.
 

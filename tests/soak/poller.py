@@ -32,6 +32,7 @@ from pipelines.ingest.guarding import build_guard
 from pipelines.ingest.http import Http
 from pipelines.ingest.run import poll
 from pipelines.ingest.source import build_sources
+from pipelines.ingest.warm import warm
 from pipelines.model import PLATFORMS, FetchResult
 from pipelines.outbox import SLACK, NewAlert
 from pipelines.record import Recorder
@@ -172,6 +173,7 @@ async def main() -> None:
     settings = load_settings(Path("no.env"))
     store = Store.open(settings.database_url.get_secret_value(), schema)
     await asyncio.to_thread(store.upgrade)
+    warm(settings)
     begun = datetime.fromisoformat(start)
     poller = Poller(settings, store, ManualClock(begun), World(int(seed), begun, stories=kind == "stories"))
     tasks = [asyncio.create_task(poller.deliver()), asyncio.create_task(poller.beat())]
