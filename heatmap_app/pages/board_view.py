@@ -52,7 +52,8 @@ def rows(view: HeatView, state: ViewState, times: Times) -> Html:
 
 def hours(view: HeatView, times: Times, *, live: bool = True) -> Html:
     """Labels over the map's columns: full hours a fit distance apart, days where columns hold six hours; the last column
-    is now, or the poll looked back at."""
+    is now, or the poll looked back at; a stale board's is not now either."""
+    live = live and not view.stale
     shown = columns(view.hours, times)
     grouped = len(view.hours) > HOURLY_UP_TO
     every = 1 if len(shown) <= 12 else 3 if len(shown) <= 24 else 6

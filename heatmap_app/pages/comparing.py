@@ -10,7 +10,7 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.site import Handler, Page
 from heatmap_app.pages.state import COMPARED, ViewState, change
 from heatmap_app.pages.svg_lines import axis, gaps, level, path, plot, runs, steps, stretched, table
-from heatmap_app.pages.words import Times, plain, signed
+from heatmap_app.pages.words import Times, plain, shortened, signed
 from heatmap_app.plots import Colour
 from pipelines.view import HistoryPoint, NameLine
 
@@ -158,14 +158,10 @@ def _ends(lines: Sequence[NameLine], values: Sequence[Sequence[float | None]], l
         free = at + LABEL_PX
     over = max(0.0, (found[-1][0] if found else 0.0) - (HEIGHT - 3))
     return [
-        tag("text", _short(lines[place].entity.name), x="100%", dx="-4", y=f"{max(at - over, 11.0):.1f}",
+        tag("text", shortened(lines[place].entity.name, LABEL_LETTERS), x="100%", dx="-4", y=f"{max(at - over, 11.0):.1f}",
             text_anchor="end", class_=f"end n{place}")
         for at, place in found
     ]  # fmt: skip
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 1].rstrip()}…"
 
 
 def _value(point: HistoryPoint, colour: Colour) -> float | None:

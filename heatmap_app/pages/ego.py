@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatmap_app.escape import Html, join, tag
+from heatmap_app.pages.words import shortened
 
 HEIGHT, AROUND = 188, 8
 LETTERS = 20
@@ -59,19 +60,23 @@ def _graph(name: str, related: Sequence[Mapping[str, Any]]) -> Html:
         beside = {"middle": 0, "start": 8, "end": -8}[anchor]
         above = 4 if anchor != "middle" else 16 if math.sin(turn) > 0 else -8
         words.append(
-            tag("text", f"{_short(str(found['name']))} {found['count']}", tag("title", str(found["name"])), x=f"{across:.1f}%",
-                y=f"{min(max(down + above, 10), HEIGHT - 2):.1f}", dx=beside, text_anchor=anchor, class_="ego-name")
+            tag(
+                "text", f"{shortened(str(found['name']), LETTERS)} {found['count']}", tag("title", str(found["name"])),
+                x=f"{across:.1f}%", y=f"{min(max(down + above, 10), HEIGHT - 2):.1f}", dx=beside, text_anchor=anchor,
+                class_="ego-name",
+            )
         )  # fmt: skip
     middle = tag("circle", cx="50%", cy=f"{HEIGHT / 2:g}", r="7", class_="self")
     label = f"{name} and the {len(related)} names met most in the same receipts; the list below has them all."
     own = tag(
-        "text", _short(name), x="50%", y=f"{HEIGHT / 2 + 22:g}", text_anchor="middle", class_="ego-name self-name"
+        "text",
+        shortened(name, LETTERS),
+        x="50%",
+        y=f"{HEIGHT / 2 + 22:g}",
+        text_anchor="middle",
+        class_="ego-name self-name",
     )
     return tag(
         "svg", lines, middle, words, own,
         width="100%", height=HEIGHT, role="img", aria_label=label, class_="ego", data_key="ego",
     )  # fmt: skip
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1].rstrip()}…"

@@ -24,6 +24,11 @@ from pipelines.view import EntityView, HeatView, NameLine, ReceiptPage
 ONLOOKER = User("", "nobody", "viewer")
 
 
+def _present(state: ViewState, board: HeatView) -> bool:
+    """Whether what is shown may be called now."""
+    return state.at is None and not board.stale
+
+
 class EntitySide:
     """Everything the panel shows. :meth:`read` may block on the database and raise what the reader raises."""
 
@@ -60,7 +65,8 @@ class EntitySide:
         once = once or Once()
         compared = {"compare": comparing.comparing(self.lines, state, settings.gates.min_velocity, times)}
         if state.entity is None:
-            then = None if state.at is None else f"{times.local(board.as_of or state.at):%a %H:%M}"
+            at = board.as_of or state.at
+            then = None if at is None or _present(state, board) else f"{times.local(at):%a %H:%M}"
             return {**compared, "overview": once(entity_panel.overview, board, settings, then)}
         view = self.view
         if view is None:
@@ -71,7 +77,7 @@ class EntitySide:
             "entity-top": entity_panel.top(view, state, settings, who, times, now),
             # what is done is done now: a page that looks back offers nothing to do with an alert of then
             "acting": acting.acting(view, self._did, who, times, real) if state.at is None else Html(),
-            "timeline": once(timeline, view, state.window, settings, times, live=state.at is None),
+            "timeline": once(timeline, view, state.window, settings, times, live=_present(state, board)),
             "entity-why": why(view.item, settings, times) if view.item else Html(),
             "receipts": receipts.receipts(self.page, state, times, now),
             "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),

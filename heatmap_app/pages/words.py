@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
+from unicodedata import category, combining, east_asian_width
 from zoneinfo import ZoneInfo, available_timezones
 
 PLATFORM_NAMES = {"reddit": "Reddit", "trends": "Trends", "tiktok": "TikTok", "trades": "Trades"}
@@ -51,6 +52,29 @@ def span(gap: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {rest} min" if rest and hours < 12 else f"{hours} h"
     return f"{hours // 24} days"
+
+
+def shortened(text: str, letters: int) -> str:
+    """``text`` in the room of so many letters, with an ellipsis where it is cut. Wide letters (Chinese, Japanese, Korean,
+    emoji) take two, marks on a letter none."""
+    room = letters
+    for place, letter in enumerate(text):
+        room -= _wide(letter)
+        if room < 0:
+            return f"{_within(text[:place], letters - 1).rstrip()}…"
+    return text
+
+
+def _within(text: str, room: int) -> str:
+    while sum(map(_wide, text)) > room:
+        text = text[:-1]
+    return text
+
+
+def _wide(letter: str) -> int:
+    if combining(letter) or category(letter) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if east_asian_width(letter) in {"W", "F"} else 1
 
 
 def listed(names: list[str]) -> str:

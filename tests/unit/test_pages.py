@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from heatmap_app.pages import board_view, entity_panel, facts, formula, health_strip, naming, receipts
+from heatmap_app.pages.entity_side import EntitySide
 from heatmap_app.pages.reader import Filters
 from heatmap_app.pages.state import ViewState
-from heatmap_app.pages.words import Times, compact, listed, plain, signed, span, times
+from heatmap_app.pages.words import Times, compact, listed, plain, shortened, signed, span, times
 from heatmap_app.users import User
 from pipelines.settings import load_settings
 from pipelines.view import HeatItem, HeatView, NameRow, PlatformScore, SourceHealth, TradesStatus
@@ -136,6 +137,27 @@ def test_the_overview_of_a_past_board_never_says_now() -> None:
     assert "As of Sat 14:30" in then
     assert not re.search(r"\b[Nn]ow\b", then.partition("How to read it")[0])
     assert "▲2 to 1" in then
+
+
+def test_a_stale_board_is_not_called_now() -> None:
+    assert text(board_view.hours(BOARD, Times())).endswith("now")
+    assert text(board_view.hours(replace(BOARD, stale=True), Times())).endswith("then")
+    side = EntitySide()
+    shown = [
+        side.regions(ViewState(), board, SETTINGS, None, Times(), NOW) for board in (BOARD, replace(BOARD, stale=True))
+    ]
+    assert [text(one["overview"]).split(" Pick")[0] for one in shown] == ["Now", "As of Sat 14:31"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("Saint Ferro", "Saint Ferro"), ("The Ninth Cartographer", "The Ninth…"), ("燈火守護者", "燈火守護者"),
+        ("燈火守護者與北海", "燈火守護者…"), ("Z\u0338\u0321a\u0337l\u0336g\u0335o", "Z\u0338\u0321a\u0337l\u0336g\u0335o"),
+    ],
+)  # fmt: skip
+def test_a_name_is_shortened_by_the_room_its_letters_take(name: str, fits: str) -> None:
+    assert shortened(name, 11) == fits
 
 
 def test_a_name_that_is_on_no_board_today_says_so_in_its_row_of_then() -> None:
