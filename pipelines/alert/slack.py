@@ -6,8 +6,10 @@ The library's own retries are off: it repeats a post after a reset that came whe
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from http.client import HTTPException
 from typing import Any
 
@@ -31,7 +33,8 @@ def build_bot(slack: Slack) -> BotSender | None:
     token = slack.bot_token.get_secret_value()
     if not (token and slack.channel):
         return None
-    return BotSender(WebClient(token, base_url=slack.url, timeout=TIMEOUT_S, retry_handlers=[]), slack.channel)
+    client = WebClient(token, base_url=slack.url, timeout=TIMEOUT_S, ssl=_tls(), retry_handlers=[])
+    return BotSender(client, slack.channel)
 
 
 def build_sender(slack: Slack) -> Sender | None:
@@ -39,7 +42,16 @@ def build_sender(slack: Slack) -> Sender | None:
     bot, webhook = build_bot(slack), slack.webhook_url.get_secret_value()
     if bot is not None:
         return bot
-    return WebhookSender(WebhookClient(webhook, timeout=TIMEOUT_S, retry_handlers=[])) if webhook else None
+    if not webhook:
+        return None
+    return WebhookSender(WebhookClient(webhook, timeout=TIMEOUT_S, ssl=_tls(), retry_handlers=[]))
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Full verification, read at the start: the library would at its first request, and reading the certificate authorities
+    holds the interpreter, and the event loop with it, whatever thread it is in."""
+    return ssl.create_default_context()
 
 
 def takes_presses(slack: Slack) -> bool:
