@@ -24,7 +24,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import ROOT, Running, serving
 
 FOLDER = ROOT / "docs" / "screens"
@@ -81,7 +81,7 @@ def demo() -> Iterator[str]:
 
     At its own speed it would be hours further by the last screen, and stale where the machine is busy.
     """
-    with open_folder() as var, serving(var=var, settings={"MODE": "demo"}) as server:
+    with var_folder() as var, serving(var=var, settings={"MODE": "demo"}) as server:
         deadline = time.monotonic() + WAIT_S
         while not _has_polled(server):
             if time.monotonic() > deadline:

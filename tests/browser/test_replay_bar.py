@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import Running, serving
 from tests.unit.recordings import START, rows
 
@@ -21,7 +21,7 @@ BEGIN = START + timedelta(hours=20)  # Tuesday 18:00 UTC
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Running]:
     """Two days of two sources, half-hourly, entered at 18:00 and slow enough to stand still by itself."""
-    with open_folder() as var:
+    with var_folder() as var:
         times = [START + timedelta(minutes=30 * number) for number in range(96)]
         reddit = [rows("reddit", at, [f"t3_{n}", f"t3_{n + 1}"], at) for n, at in enumerate(times)]
         trends = [rows("trends", at, ["q1", f"q{n % 7}"]) for n, at in enumerate(times)]

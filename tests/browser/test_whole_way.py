@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import Running, serving
 from tests.upstreams import slack as standin
 from tests.upstreams.rundown import PATH, Rundown
@@ -69,7 +69,7 @@ def newsroom() -> Iterator[Newsroom]:
     slack = standin.Slack()
     down = Upstream(Rundown().app).start()
     down.stop()
-    with upstream_serving(slack.app) as upstream, open_folder() as var:
+    with upstream_serving(slack.app) as upstream, var_folder() as var:
         settings = {
             "MODE": "demo", "REPLAY__DEMO_SPEED": "4000", "SLACK__BOT_TOKEN": standin.TOKEN,
             "SLACK__CHANNEL": standin.CHANNEL, "SLACK__URL": f"{upstream.url}/api/",

@@ -23,7 +23,7 @@ from pipelines.errors import StoreError
 from pipelines.store import Store
 from pipelines.store.lease import Lease, Role
 from tests.fault_proxy import fault_proxy
-from tests.postgres import open_folder
+from tests.postgres import open_folder, var_folder
 from tests.processes import Running, serving
 
 TAKEOVER_S = 5.0
@@ -119,7 +119,7 @@ def polls(server: Running) -> set[str]:
 
 @pytest.mark.slow
 def test_g4_two_servers_one_leader_and_takeover_after_a_kill() -> None:
-    with open_folder() as var, serving(var=var, settings=LIVE) as first, serving(var=var, settings=LIVE) as second:
+    with var_folder() as var, serving(var=var, settings=LIVE) as first, serving(var=var, settings=LIVE) as second:
         assert any("does not schedule" in line for line in second.log)
         assert not any("does not schedule" in line for line in first.log)
         until(lambda: polls(first), 30)

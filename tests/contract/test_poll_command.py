@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from heatmap_app.cli import app
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import Running, environment, heatmap, serving
 from tests.upstreams import apify, reddit, trades, trends
 from tests.upstreams.server import Upstream, drip, html, huge, raw, reset, too_many, truncated
@@ -28,7 +28,7 @@ PLATFORMS_AND_TRADES = ("reddit", "trends", "tiktok", "trades")
 
 @pytest.fixture
 def var() -> Iterator[Path]:
-    with open_folder() as folder:
+    with var_folder() as folder:
         yield folder
 
 
@@ -66,7 +66,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     with (
-        open_folder() as folder,
+        var_folder() as folder,
         all_upstreams() as made,
         serving("serve", "--no-schedule", var=folder, settings=settings(made)) as server,
     ):

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from heatmap_app.logs import Redact, secrets
 from pipelines.settings import Settings, load_settings
 from tests.contract.security_kit import USERS
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import ROOT, Running, heatmap, serving
 from tests.upstreams.server import Upstream, html, raw, reset, too_many
 
@@ -119,7 +119,7 @@ def asked(server: Running) -> Iterator[tuple[str, str]]:
 
 
 def test_no_secret_shows_whatever_fails() -> None:
-    with Upstream(Failing()) as upstream, open_folder() as var:
+    with Upstream(Failing()) as upstream, var_folder() as var:
         given = settings_for(upstream)
         with serving(var=var, settings=given) as server:
             deadline = time.monotonic() + 20

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.postgres import open_folder
+from tests.postgres import open_folder, var_folder
 from tests.processes import Running, heatmap, serving
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def var() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Running]:
-    with open_folder() as var, serving(var=var, settings=DEMO) as server:
+    with var_folder() as var, serving(var=var, settings=DEMO) as server:
         server.wait_for_board()
         yield server
 

@@ -1,14 +1,16 @@
-"""The whole way in a real server: an alert arrives, people press and submit, and the message shows it to everybody."""
+"""The whole way in a real server: a story breaks, its alert arrives once, says DEMO and is in the API; people press and
+submit, and the message shows it to everybody."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.postgres import open_folder
+from tests.postgres import var_folder
 from tests.processes import Running, serving
 from tests.upstreams import slack as standin
 from tests.upstreams.server import serving as upstream_serving
@@ -26,7 +28,7 @@ def until(done: Callable[[], Any], server: Running, what: str, seconds: float = 
 
 def test_from_the_press_to_the_message_everybody_sees() -> None:
     slack = standin.Slack()
-    with upstream_serving(slack.app) as upstream, open_folder() as var:
+    with upstream_serving(slack.app) as upstream, var_folder() as var:
         settings = {
             "MODE": "demo", "REPLAY__DEMO_SPEED": "20000", "SLACK__BOT_TOKEN": standin.TOKEN,
             "SLACK__CHANNEL": standin.CHANNEL, "SLACK__URL": f"{upstream.url}/api/", "SLACK__SIGNING_SECRET": standin.SECRET,
@@ -52,7 +54,15 @@ def test_from_the_press_to_the_message_everybody_sees() -> None:
             until(lambda: "Votes: 1 useful, 0 not useful." in _shown(message), server, "the vote is not shown")
             body, headers = ana.last
             assert ana.send(body, {**headers, "X-Slack-Signature": "v0=" + "0" * 64}).status == 401
+            shown = server.get("/api/v1/alerts").json["items"]
+            one = server.get(f"/api/v1/alerts/{shown[0]['id']}").json
+            assert server.get("/api/v1/alerts/999999").status == 404
             assert server.stop() == 0
+    assert message["blocks"][0]["text"]["text"].startswith("DEMO [ALERT]")
+    assert standin.pings(message) == []
+    assert set(Counter(slack.keys()).values()) == {1}
+    assert one["dedup_key"].startswith("demo|spike|")
+    assert any(alert["delivery"] == "sent" for alert in shown)
     assert slack.replies[0]["thread_ts"] == message["ts"]
     assert "A short line, edited." in str(slack.replies[0]["blocks"])
     assert len(slack.replies) == 1
