@@ -22,7 +22,8 @@ MOST_ALERTS = 20
 
 class Follow:
     """``role`` says what this process is; ``moved`` hears the newest scoring poll's time when another process made it.
-    ``reread`` takes over what another process changed in the settings and says whether it did; ``skew_s`` is how far ahead (seconds) the database's clock was at the last look."""
+    ``reread`` takes over what another process changed in the settings and says whether it did; ``skew_s``
+    is how far ahead (seconds) the database's clock was at the last look."""
 
     def __init__(
         self, refresh: Refresh, board: Board, events: Events, role: Callable[[], Role], moved: Callable[[datetime], None],

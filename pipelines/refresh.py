@@ -39,12 +39,13 @@ from pipelines.store.trouble import UnavailableError
 
 log = structlog.get_logger(__name__)
 
-LOOK_BACK = timedelta(hours=168 + 192)
-"""What scoring reads: 192 h of hours to re-score (7 days for the peak of each of the last 24 h), each with 7 days before it."""
+PEAKS = timedelta(hours=192)
+"""Hours that a scoring poll scores again: 7 days for the peak of each of the last 24 h."""
+
+LOOK_BACK = timedelta(hours=168) + PEAKS
+"""What scoring reads with SCORING's own methods: each of those hours has 7 days before it."""
 
 TRAILING = timedelta(hours=168)
-
-WINDOW = timedelta(hours=12)
 
 REFIT = timedelta(minutes=10)
 """How old (in the world's time) a calibration may be when a poll uses it."""
@@ -146,9 +147,10 @@ class Refresh:
             started = time.monotonic()
             self.flush()
             scoring = Scoring.from_settings(self.settings)
-            coverage = self.store.load_coverage(now - LOOK_BACK, now)
+            back = look_back(scoring, self.settings)
+            coverage = self.store.load_coverage(now - back, now)
             discovered = self._discover(coverage, scoring, now)
-            mentions = self.store.load_mentions(now - LOOK_BACK, now)
+            mentions = self.store.load_mentions(now - back, now)
             healthy = self._healthy(now)
             scored = score(mentions, coverage, scoring, now, health=(len(healthy), max(1, len(self.poll_seconds))))
             counted = self._counted(now)
@@ -185,7 +187,8 @@ class Refresh:
         now = platform_items["poll_at"].max()
         assert isinstance(now, datetime)  # noqa: S101 - not empty; tells the type checker
         fresh = candidates(platform_items, self._names(), self.entity_names)
-        earlier = self.store.candidate_names(now - WINDOW, now)
+        window = timedelta(hours=self.settings.velocity.window_hours)
+        earlier = self.store.candidate_names(now - window, now)
         here = find_candidates_in(platform_items, pl.concat([fresh, earlier]), self._names())
         new = fresh.join(earlier, on="canonical", how="anti").filter(pl.col("via") == "name")
         texts = self.store.load_texts(now - TRAILING, now) if new.height else platform_items.clear()
@@ -201,7 +204,7 @@ class Refresh:
 
     def _discover(self, coverage: pl.DataFrame, scoring: Scoring, now: datetime) -> tuple[str, ...]:
         """Make entities of the names that earned it (SCORING 4), with every text that names them."""
-        found = discover(self.store.load_candidates(now - TRAILING, now), coverage, scoring, now)
+        found = discover(self.store.load_candidates(now - TRAILING, now), coverage, scoring.within_a_week, now)
         learnt = [self._learn(row, now) for row in found.iter_rows(named=True)]
         if learnt:
             self._matcher = None
@@ -235,6 +238,12 @@ class Refresh:
         wanted = polls_before(self.settings.gates, counted=counted)
         passed = self.store.passes_before(now, wanted)
         return gate(scored.entities, passed, self.settings.gates, counted=counted)
+
+
+def look_back(scoring: Scoring, settings: Settings) -> timedelta:
+    """How far back a scoring poll reads; never beyond what is kept, as hours without their mentions would look silent."""
+    wanted = timedelta(hours=scoring.reach_hours) + PEAKS
+    return min(max(wanted, LOOK_BACK), max(timedelta(days=settings.retention.mentions_days), LOOK_BACK))
 
 
 def _again[T](save: Callable[[], T]) -> T:

@@ -80,7 +80,7 @@ class Trail:
 def trail(mentions: Mentions, coverage: Polled | None, scoring: Scoring, hours: Plan, current: Now) -> Trail:
     """Score all entities at all hours of ``hours``; ``current`` takes part in the search for the peak."""
     width = len(mentions.entities)
-    size = hours.times + scoring.trailing_hours - 1
+    size = hours.times + scoring.reach_hours - 1
     anchor = Anchor(hours.last, size, width)
     work = _Work(
         hours,

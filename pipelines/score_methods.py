@@ -165,8 +165,8 @@ _ALL = (
     ),
     VelocityMethod(
         "nb",
-        "How unlikely so many mentions would be at this time of day if nothing had happened: the tail of a negative "
-        "binomial, written as a z; a short baseline leans on a cautious guess.",
+        "How unlikely so many mentions would be at this hour of the week if nothing had happened: the tail of a negative "
+        "binomial, written as a z; with less than four weeks it leans on the time of day, then on a cautious guess.",
         negative_binomial,
         min_windows=1,
     ),

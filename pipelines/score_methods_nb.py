@@ -1,10 +1,12 @@
 """``nb``: how unlikely a window this full is, from the negative binomial, turned into a z.
 
-Volumes are counted in ordinary mentions, ``c = v / u``. The mean of the window's time of day is learned from the windows
-that end whole days before it, and leans on the mean of all windows, which leans on a prior rate: with a few windows the
-prior speaks, with a week the week does. The spread beyond Poisson (``1/r``) is learned the same way. Gamma-Poisson
-updating: Gelman et al., Bayesian Data Analysis, 2.6; moments of the negative binomial: its mean ``m`` has the variance
-``m + m^2 / r``. The tail is the regularised incomplete beta, which takes counts that are not whole.
+Volumes are counted in ordinary mentions, ``c = v / u``. The mean of the window's hour of the week is learned from the
+windows that end whole weeks before it, and leans on the mean of its time of day; that is learned from the windows of the
+last seven days that end whole days before it, and leans on the mean of all of them, which leans on a prior rate: with a
+few windows the prior speaks, with a week the time of day does, with four weeks the hour of the week. The spread beyond
+Poisson (``1/r``) is learned the same way, from the seven days. Gamma-Poisson updating: Gelman et al., Bayesian Data
+Analysis, 2.6; moments of the negative binomial: its mean ``m`` has the variance ``m + m^2 / r``. The tail is the
+regularised incomplete beta, which takes counts that are not whole.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from scipy.special import betainc, ndtri
 from pipelines.score_model import Scoring
 from pipelines.score_rows import Floats
 
-_DAY = 24
+_DAY, _WEEK = 24, 168
 
 
 def rate(
@@ -35,16 +37,26 @@ def expectation(
 ) -> tuple[Floats, Floats]:
     """Mean and ``1/r`` of the coming window, from the counts of the baseline windows."""
     told = scoring.parameters
+    weekly = [place for place, end in enumerate(ends) if end % _WEEK == 0]
+    same_hour, weeks = _sums(counts, used, weekly)
+    lately = len(ends) - len(weekly)  # the weeks stand last
+    counts, used, ends = counts[:lately], used[:lately], ends[:lately]
     nothing = np.zeros_like(counts[0])
     windows = np.sum(used, axis=0)
     total = sum(counts, start=nothing)
     shape = told.nb_prior_mentions * told.nb_prior_windows + total
     overall = shape / (told.nb_prior_windows + windows)
     daily = [place for place, end in enumerate(ends) if end % _DAY == 0]
-    same_time = sum((counts[place] for place in daily), start=nothing)
-    days = np.sum([used[place] for place in daily], axis=0) if daily else 0.0
+    same_time, days = _sums(counts, used, daily)
     mean = (same_time + told.nb_day_windows * overall) / (days + told.nb_day_windows)
+    mean = (same_hour + told.nb_week_windows * mean) / (weeks + told.nb_week_windows)
     return mean, _dispersion(counts, used, windows, total, scoring) + 1.0 / shape
+
+
+def _sums(counts: Sequence[Floats], used: Floats, places: Sequence[int]) -> tuple[Floats, Floats | float]:
+    """What the windows at ``places`` hold, and how many of them there are."""
+    held = sum((counts[place] for place in places), start=np.zeros_like(counts[0]))
+    return held, np.sum([used[place] for place in places], axis=0) if places else 0.0
 
 
 def _dispersion(counts: Sequence[Floats], used: Floats, windows: Floats, total: Floats, scoring: Scoring) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, cast, get_args
+from typing import Literal, Self, cast, get_args
 
 import polars as pl
 
@@ -20,6 +20,7 @@ from pipelines.settings_methods import Method as MethodName
 
 Method = MethodName
 Combine = Literal["stouffer", "max", "mean"]
+WEEK_HOURS = 168
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,23 @@ class Scoring:
         return self.window_hours * (self.baseline_windows + 1)
 
     @property
+    def reach_hours(self) -> int:
+        """Hours before T that velocity looks at: the trailing ones, but for ``nb``, which looks at weeks before them."""
+        return max(self.trailing_hours, self.window_ends[-1] + self.window_hours)
+
+    @property
+    def within_a_week(self) -> Self:
+        """The same without the weeks that ``nb`` looks back: for names whose past is not kept that long."""
+        return replace(self, parameters=replace(self.parameters, nb_weeks=0))
+
+    @property
     def window_ends(self) -> tuple[int, ...]:
-        """How many hours before T each baseline window ends, newest first (SCORING 2)."""
+        """How many hours before T each baseline window ends, newest first (SCORING 2; ``nb`` adds the same hours of the
+        weeks before)."""
         if self.method != "seasonal":
-            return tuple(self.window_hours * k for k in range(1, self.baseline_windows + 1))
+            ends = tuple(self.window_hours * k for k in range(1, self.baseline_windows + 1))
+            weeks = range(1, self.parameters.nb_weeks + 1) if self.method == "nb" else ()
+            return (*ends, *(WEEK_HOURS * week for week in weeks if WEEK_HOURS * week > ends[-1]))
         days = (self.trailing_hours - self.window_hours) // 24
         return tuple(24 * day for day in range(1, days + 1))
 

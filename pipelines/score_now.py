@@ -39,7 +39,7 @@ def score_now(mentions: Mentions, coverage: Polled | None, scoring: Scoring, now
     at, width = micros(now), len(mentions.entities)
     covered = Coverage.of(coverage, np.array([at]), scoring)
     factor = None if covered is None else covered.factor[0]
-    anchor = Anchor(at, scoring.trailing_hours, width)
+    anchor = Anchor(at, scoring.reach_hours, width)
     platforms = tuple(
         velocity_at(
             hour_grid(rows, anchor).volume, None if factor is None else factor[:, i], scoring.noise_units[name], scoring

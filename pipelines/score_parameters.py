@@ -19,6 +19,8 @@ class Parameters:
     nb_prior_mentions: float = 0.5
     nb_prior_windows: float = 26.0
     nb_day_windows: float = 6.0
+    nb_weeks: int = 4
+    nb_week_windows: float = 4.0
     nb_dispersion: float = 3.0
     nb_dispersion_windows: float = 6.0
     ewma_half_life_hours: float = 48.0

@@ -39,6 +39,8 @@ class Methods(Section):
     nb_prior_mentions: float = Field(gt=0)
     nb_prior_windows: float = Field(gt=0)
     nb_day_windows: float = Field(gt=0)
+    nb_weeks: int = Field(ge=0, le=8)
+    nb_week_windows: float = Field(gt=0)
     nb_dispersion: float = Field(gt=0)
     nb_dispersion_windows: float = Field(gt=0)
     ewma_half_life_hours: float = Field(gt=0)

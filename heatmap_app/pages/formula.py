@@ -9,6 +9,7 @@ from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.words import Times, listed, plain, platform, signed
 from pipelines.alert.words import confidence_words
 from pipelines.score_methods import method_named
+from pipelines.score_model import Scoring
 from pipelines.settings import Settings
 from pipelines.view import HeatItem, PlatformScore
 
@@ -155,16 +156,16 @@ def windows(score: PlatformScore, settings: Settings) -> Html | None:
     """The baseline windows as chips, newest first, each with how long before T it ended."""
     if not score.window_values:
         return None
-    hours = 24 if settings.velocity.method == "seasonal" else settings.velocity.window_hours
+    ends = Scoring.from_settings(settings).window_ends
     chips = [
         tag(
             "li",
             tag("b", "–" if value is None else plain(value, 1)),
-            tag("small", f"−{place * hours} h"),
+            tag("small", f"−{hours} h"),
             class_="gap" if value is None else None,
             title="dropped: watched for less than half of it" if value is None else None,
         )
-        for place, value in enumerate(score.window_values, start=1)
+        for hours, value in zip(ends, score.window_values, strict=False)
     ]
     return tag("ol", chips, class_="windows", aria_label="Baseline windows, newest first")
 

@@ -45,10 +45,10 @@ class Entity:
 class Discovery:
     """The names nobody owns, and the entities made of them."""
 
-    def __init__(self, prepared: Prepared, memory: Memory) -> None:
+    def __init__(self, prepared: Prepared, memory: Memory, scoring: Scoring) -> None:
         self.memory = memory
         self.matching = Matching(prepared)
-        self.nobodys = Nobodys(self.matching, memory.keys, prepared.alone)
+        self.nobodys = Nobodys(self.matching, memory.keys, prepared.alone, scoring.window_hours)
         texts = prepared.texts
         self.nobodys.know_texts(texts["item"].to_list(), (texts["title"] != "").to_list())
         self.cast = {row[0]: Entity(*row) for row in prepared.cast.iter_rows()}
@@ -116,11 +116,15 @@ class Discovery:
     ) -> bool:  # fmt: skip
         """Make entities of the names that earned it; whether there were any. Place ``first`` + i of ``current`` is the
         i-th of ``wide``."""
-        fast = current.velocity[first:] >= scoring.discovery_velocity - ALMOST
+        # with weeks before the seven days this velocity is not discovery's own
+        rest = scoring.within_a_week
+        fast = (current.velocity[first:] >= scoring.discovery_velocity - ALMOST) | (
+            rest.reach_hours < scoring.reach_hours
+        )
         earned = [name for name, one in zip(wide, fast, strict=True) if one]
         if not earned:
             return False
-        found = discover(self._frame({name: wide[name] for name in earned}, now), coverage, scoring, now)
+        found = discover(self._frame({name: wide[name] for name in earned}, now), coverage, rest, now)
         if found.is_empty():
             return False
         self.found += found.height

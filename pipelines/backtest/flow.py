@@ -28,8 +28,8 @@ from pipelines.score_now import Now, score_now
 from pipelines.score_rows import HOUR, Floats, Ints, Mentions, micros
 from pipelines.settings import Settings
 
-KEPT_HOURS = 24 * 24
-"""How long mentions are kept: the hours before an alert, the peaks of each, and the baselines of those."""
+KEPT_HOURS = 24 * 17
+"""How long mentions are kept beside the hours a velocity looks at: those before an alert, and the peaks of each."""
 
 TRIM_EVERY = 500
 
@@ -69,7 +69,7 @@ class Flow:
         self.prepared, self.settings, self.rules, self.start = prepared, settings, rules, start
         self.scoring = Scoring.from_settings(settings)
         self.memory = Memory(prepared)
-        self.discovery = Discovery(prepared, self.memory)
+        self.discovery = Discovery(prepared, self.memory, self.scoring)
         self.kept = Kept()
         self._keep_scores = keep_scores
         self._ticks: list[datetime] = prepared.ticks["at"].to_list()
@@ -96,7 +96,7 @@ class Flow:
         self.discovery.ingest(tick)
         self._note_fetches(tick)
         if tick % TRIM_EVERY == TRIM_EVERY - 1:
-            self.memory.trim(micros(now) - KEPT_HOURS * HOUR)
+            self.memory.trim(micros(now) - (KEPT_HOURS + self.scoring.reach_hours) * HOUR)
         coverage = self._coverage(tick)
         wanted, current = self._score(now, coverage)
         watched = self._watched(wanted, current, coverage, now, counted=counted)
@@ -126,7 +126,7 @@ class Flow:
 
     def _score(self, now: datetime, coverage: Polled) -> tuple[Ints, Now]:
         """The names that matter now, ascending, and their scores; new ones are made on the way."""
-        at, hours = micros(now), self.scoring.trailing_hours + 1
+        at, hours = micros(now), self.scoring.reach_hours + 1
         wide = self.discovery.wide(at, self.scoring)
         wanted = self._wanted(at)
         extra = list(wide.values())

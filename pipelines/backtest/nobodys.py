@@ -17,7 +17,7 @@ from pipelines.normalize.candidates import CANDIDATES, find_candidates_in
 from pipelines.normalize.crossing import searchable
 from pipelines.score_rows import HOUR, Ints
 
-WINDOW, TRAILING = 12 * HOUR, 168 * HOUR
+TRAILING = 168 * HOUR
 STRUCTURED = "name"
 
 Place = tuple[int, int]
@@ -37,10 +37,12 @@ class Row:
 
 class Nobodys:
     """The candidate table, and how it grows. ``keys``: source and id of each item; ``alone``: answers known beforehand
-    (``prepared.ALONE``)."""
+    (``prepared.ALONE``); ``window_hours``: how long a name that was met is looked for in what comes."""
 
-    def __init__(self, matching: Matching, keys: Sequence[tuple[str, str]], alone: pl.DataFrame) -> None:
-        self._matching = matching
+    def __init__(
+        self, matching: Matching, keys: Sequence[tuple[str, str]], alone: pl.DataFrame, window_hours: int
+    ) -> None:
+        self._matching, self._window = matching, window_hours * HOUR
         self._keys = keys
         self._item_of = {key: item for item, key in enumerate(keys)}
         self.of_item: dict[int, dict[str, Row]] = defaultdict(dict)
@@ -84,7 +86,7 @@ class Nobodys:
         batch: dict[str, list[Found]] = defaultdict(list)
         for row in fresh:
             batch[row[1]].append(row)
-        edge = now - WINDOW
+        edge = now - self._window
 
         def rows(canonical: str) -> list[Found]:
             earlier = self.of_name.get(canonical, {})

@@ -28,7 +28,7 @@ class Peaks:
 
     def heat(self, entities: Ints, current: Now, coverage: Polled, now: datetime) -> Floats:
         """HEAT of ``entities`` (ascending), whose scores at ``now`` are ``current``."""
-        hours = self._scoring.peak_hours + self._scoring.trailing_hours + 1
+        hours = self._scoring.peak_hours + self._scoring.reach_hours + 1
         rows = self._memory.rows(entities, micros(now), hours)
         back = trail(Mentions(pl.Series("entity", entities), rows), coverage, self._scoring,
                      plan(now, self._scoring, 0), current)  # fmt: skip
@@ -41,7 +41,7 @@ class Peaks:
         return history_frame(pl.Series("entity", [entity]), found, coverage)
 
     def _arrays(self, entity: int, coverage: Polled, now: datetime, hours: int) -> HistoryArrays:
-        span = hours + self._scoring.peak_hours + self._scoring.trailing_hours + 1
+        span = hours + self._scoring.peak_hours + self._scoring.reach_hours + 1
         alone = np.array([entity], dtype=np.int64)
         mentions = Mentions(pl.Series("entity", alone), self._memory.rows(alone, micros(now), span))
         current = score_now(mentions, coverage, self._scoring, now)

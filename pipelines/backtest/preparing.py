@@ -23,8 +23,9 @@ from pipelines.errors import InputError
 from pipelines.model import ALIASES, ITEMS, PLATFORMS, SOURCES, conform
 from pipelines.normalize.catalogue import for_store, read_catalogue
 from pipelines.recording import POLLS
-from pipelines.refresh import LOOK_BACK
+from pipelines.refresh import look_back
 from pipelines.replay import between, thin
+from pipelines.score_model import Scoring
 from pipelines.settings import CONFIG_DIR, Settings
 from pipelines.store.catalogue import unused
 
@@ -78,16 +79,18 @@ def prepare(
     polls: Polls, settings: Settings, *, start: datetime | None = None, end: datetime | None = None,
     catalogue: Path | None = None, name: str = "", progress: Progress | None = None,
 ) -> Prepared:  # fmt: skip
-    """Read and match a recording for :func:`evaluate`, with up to 15 days before ``start`` as warm-up.
+    """Read and match a recording for :func:`evaluate`, with what a scoring poll reads before ``start`` (15 days; ``nb``
+    more) as warm-up.
 
     ``start`` and ``end`` (UTC, both included) default to its first and last poll and never lie outside them, which a note
     says; ``catalogue`` to the shipped one.
     Raises :class:`InputError` where the recording holds no poll in the span or no platform at all.
     """
     told = progress or (lambda _part, _what: None)
-    known = _all_polls(polls, start, end)
+    back = look_back(Scoring.from_settings(settings), settings)
+    known = _all_polls(polls, start, end, back)
     first, last = start or known["poll_at"][0], end or known["poll_at"][-1]
-    known = between(known, first - LOOK_BACK - MICROSECOND, last)
+    known = between(known, first - back - MICROSECOND, last)
     if between(known, first - MICROSECOND, last).is_empty():
         raise InputError(f"the recording has no poll between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M} UTC")
     first, last, notes = _within(polls, known, first, last)
@@ -127,8 +130,8 @@ def _within(
     return max(start, begins), min(end, ends), tuple(notes)
 
 
-def _all_polls(polls: Polls, start: datetime | None, end: datetime | None) -> pl.DataFrame:
-    after = start - LOOK_BACK - MICROSECOND if start else None
+def _all_polls(polls: Polls, start: datetime | None, end: datetime | None, back: timedelta) -> pl.DataFrame:
+    after = start - back - MICROSECOND if start else None
     if not polls.sources:
         raise InputError("the recording holds no poll")
     end = end or getattr(polls, "end", None)

@@ -125,7 +125,7 @@ def _sums(values: Floats, count: int) -> Floats:
 
 def _hours(volume: Floats, polled: Floats, scoring: Scoring) -> Floats:
     """z at the end of each hour of one series; the hours before it are as if nobody had looked."""
-    before = scoring.trailing_hours - 1
+    before = scoring.reach_hours - 1
     grid = np.concatenate([np.zeros(before), volume])[:, None]
     seen = np.concatenate([np.zeros(before), polled])
     length, times = scoring.window_hours, len(volume)

@@ -74,12 +74,14 @@ def nb(
 ) -> tuple[float, float, float]:
     """For whole counts only."""
     told = scoring.parameters
-    counts = [None if value is None else value / unit for value in values]
+    every = [None if value is None else value / unit for value in values]
+    counts, weekly = every[:13], [count for count in every[13:] if count is not None]
     there = [count for count in counts if count is not None]
     shape = told.nb_prior_mentions * told.nb_prior_windows + sum(there)
     overall = shape / (told.nb_prior_windows + len(there))
     daily = [c for place, c in enumerate(counts, 1) if c is not None and place * scoring.window_hours % 24 == 0]
     mean = (sum(daily) + told.nb_day_windows * overall) / (len(daily) + told.nb_day_windows)
+    mean = (sum(weekly) + told.nb_week_windows * mean) / (len(weekly) + told.nb_week_windows)
     weight, seen = 0, 0.0
     if len(there) >= scoring.min_windows and sum(there) > 0:
         usual = sum(there) / len(there)

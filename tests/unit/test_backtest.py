@@ -22,6 +22,7 @@ from pipelines.model import ITEMS, SourceKind
 from pipelines.score_grid import SMALL, Anchor, hour_grid
 from pipelines.score_rows import FOREVER, Rows
 from pipelines.score_rows import HOUR as HOUR_US
+from pipelines.settings import load_settings
 from tests.unit.backtest_kit import BREAKS, HOUR, HOURS, NAME, SECOND, START, TRADES, recording, settings
 
 UNCAPPED = settings(velocity={"cap": 40.0})
@@ -127,6 +128,19 @@ def test_gates_are_changed_without_preparing_again() -> None:
         evaluate(
             prepared(), settings().model_copy(update={"poll": settings().poll.model_copy(update={"score_seconds": 60})})
         )
+
+
+@pytest.mark.parametrize("method", ["seasonal", "nb", "ewma", "multi", "weighted"])
+def test_every_method_goes_through_the_whole_pipeline(method: str) -> None:
+    """Discovery, velocity, HEAT, gates, decisions: the stories are found, with the method's own numbers."""
+    chosen = load_settings().velocity.model_dump() | {"method": method}
+    found, usual = evaluate(prepared(), settings(velocity=chosen)), result()
+    assert (found.method, [alert.entity for alert in found.alerts]) == (method, [NAME, SECOND])
+    assert all(alert.at >= BREAKS and alert.backcheck == "held" for alert in found.alerts)
+    strip = [velocity for _, velocity, _ in found.alerts[0].trail]
+    same = strip == [velocity for _, velocity, _ in usual.alerts[0].trail]
+    assert same == (method in ("seasonal", "ewma")), "over silence these two have the mean and deviation of robust"
+    assert max(velocity or 0.0 for velocity in strip) >= found.alerts[0].velocity_z >= 2.5
 
 
 def test_prepared_survives_a_folder_and_a_pickle(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def look(x: Sequence[float], values: Sequence[float | None], last: Sequence[floa
         np.array(x),
         [np.full(len(x), value or 0.0) for value in values],
         np.array([0.0 if value is None else 1.0 for value in values]),
-        SCORING.window_ends,
+        SCORING.with_(method="nb").window_ends[: len(values)],
         lambda hours: short,
         UNIT,
     )
@@ -91,7 +91,7 @@ whole = st.integers(0, 30).map(lambda n: n * UNIT)
 
 
 @settings(max_examples=40, deadline=None)
-@given(values=st.lists(st.one_of(st.none(), whole), min_size=13, max_size=13), x=whole)
+@given(values=st.lists(st.one_of(st.none(), whole), min_size=13, max_size=17), x=whole)
 def test_the_tail_is_the_sum_of_its_chances(values: list[float | None], x: float) -> None:
     rated = rate("nb", look([x], values))
 
@@ -112,6 +112,23 @@ def test_a_short_baseline_leans_on_a_guess(mentions: int, silence: bool, z: floa
     rated = rate("nb", look([mentions * UNIT], [0.0 if silence else None] * 13), told)
 
     assert rated.z[0] == pytest.approx(z, abs=0.001)
+
+
+def test_a_name_of_every_sunday_is_no_surprise_on_a_sunday() -> None:
+    """Six busy mentions at this hour of each of four weeks, silence on the other days: usual. Below four weeks it leans."""
+    quiet: list[float | None] = [0.0] * 13
+    z = [
+        float(rate("nb", look([6 * UNIT], quiet + [6 * UNIT] * weeks)).z[0]) for weeks in range(5)
+    ]  # fmt: skip
+    assert z == sorted(z, reverse=True)
+    assert z[0] > 2.5 > 1.0 > z[4]
+    assert rate("nb", look([6 * UNIT], [*quiet, *[None] * 4])).z[0] == pytest.approx(z[0]), "no week was watched"
+
+
+def test_only_nb_looks_beyond_the_week() -> None:
+    reach = {name: SCORING.with_(method=name).reach_hours for name in get_args(Method)}
+    assert reach == {**dict.fromkeys(get_args(Method), 168), "nb": 4 * 168 + 12}
+    assert SCORING.with_(method="nb").within_a_week.reach_hours == 168
 
 
 def test_recent_windows_weigh_more() -> None:
@@ -194,13 +211,14 @@ def assert_bounded(result: Scored) -> None:
 @pytest.mark.parametrize("method", get_args(Method))
 def test_one_time_and_many_times_agree(method: Method) -> None:
     rng = np.random.default_rng(5)
-    grid = rng.poisson(0.4, (171, 6)).astype(np.float64) * rng.choice([0.0, 1.0, 4.0], (171, 6))
     scoring = SCORING.with_(method=method)
+    rows = scoring.reach_hours + 3
+    grid = rng.poisson(0.4, (rows, 6)).astype(np.float64) * rng.choice([0.0, 1.0, 4.0], (rows, 6))
 
     over = velocity_over(Volumes(grid, 4), None, UNIT, scoring)
 
     for time in range(4):
-        alone = velocity_at(grid[time : 168 + time], None, UNIT, scoring).z
+        alone = velocity_at(grid[time : scoring.reach_hours + time], None, UNIT, scoring).z
         assert alone.tolist() == pytest.approx(over.z[time].tolist(), abs=1e-9)
 
 
