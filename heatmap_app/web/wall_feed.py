@@ -57,7 +57,7 @@ AT_ONCE = 4
 
 UNREADABLE = "The board could not be read: the database does not answer."
 FAULTY = "The board could not be read: something went wrong; it is in the log."
-FILES = ("wall.css", "wall.js")
+FILES = ("fonts.css", "wall.css", "wall.js")
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,9 +199,11 @@ def test_nothing_is_asked_of_others_and_nothing_complains(screen: BrowserContext
     asked, said = [], []
     screen.on("request", lambda request: asked.append(request.url))
     screen.on("console", lambda message: said.append(message.text))
-    hung(screen, shared).wait_for_timeout(300)
+    page = hung(screen, shared)
+    page.wait_for_timeout(300)
     assert asked
     assert [url for url in asked if not url.startswith(shared.address)] == []
+    assert page.evaluate("[...document.fonts].filter((face) => face.status === 'loaded').length") >= 1
     assert said == []
 
 
