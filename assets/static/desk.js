@@ -76,6 +76,12 @@
   const SEEN = "et-help";
   const seen = () => { try { return localStorage.getItem(SEEN); } catch { return "yes"; } };
   const help = $("#help");
+  // Showing a dialog leaves the Tab key's place in it, at the page's end.
+  function fromTheTop() {
+    document.body.tabIndex = -1;
+    document.body.focus({ preventScroll: true });
+    document.body.removeAttribute("tabindex");
+  }
   help.addEventListener("close", () => { try { localStorage.setItem(SEEN, "yes"); } catch { /* asked again next time */ } });
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
   ET.acts.help = () => { if (help.open) help.close(); help.showModal(); };
@@ -85,7 +91,7 @@
     if (first && !said.entity && !seen()) {
       const had = document.activeElement;
       help.show();
-      if (had && had !== document.body) had.focus(); else document.activeElement.blur();
+      if (had && had !== document.body) had.focus(); else fromTheTop();
     } else if (!first && said.entity && help.open && !help.matches(":modal")) help.close();
   });
 

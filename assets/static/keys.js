@@ -12,6 +12,7 @@
   };
   const SHIFTED = { BracketLeft: { hours: -1 }, Comma: { hours: -1 }, BracketRight: { hours: 1 }, Period: { hours: 1 } };
   let column = null; // the selected hour; null is the whole row
+  let before = null; // where the focus was when a key led to the search
 
   // ---- the selection over the map ----------------------------------------------------------------------------------
   const rows = () => $$(".rows .row");
@@ -124,7 +125,10 @@
 
   function singleKey(event) {
     const step = TIME_STEPS[event.key] || (event.shiftKey && SHIFTED[event.code]);
-    if (event.key === "/") $("#find").focus();
+    if (event.key === "/") {
+      before = document.activeElement;
+      $("#find").focus();
+    }
     else if (event.key === "?") ET.acts.help();
     else if (event.key === "l" || event.key === "L") ET.emit("live");
     else if (step) ET.emit("step", step);
@@ -151,7 +155,11 @@
     if (event.target.closest(".search")) {
       const held = event.target.id !== "find" || event.target.value;
       ET.clearSearch();
-      return held ? $("#find").focus() : $("#find").blur();
+      if (held) return $("#find").focus();
+      $("#find").blur();
+      if (before && before.isConnected) before.focus({ preventScroll: true });
+      before = null;
+      return undefined;
     }
     const pop = $(".source details[open], details.menu[open]");
     if (pop) {

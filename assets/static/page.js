@@ -82,8 +82,17 @@
     if (was !== said.entity) {
       $(".panel").scrollTop = 0;
       if (said.entity) $(".panel").focus({ preventScroll: true });
-      else if (opener && opener.isConnected) opener.focus({ preventScroll: true });
+      else giveBack(was);
     }
+  }
+
+  // What had the focus has it again; where that is gone (a search's answer), the row of the name that was closed.
+  function giveBack(slug) {
+    const at = document.activeElement;
+    const free = !at || at === document.body || at.closest(".panel");
+    const row = $$(".rows .row").find((each) => each.dataset.slug === slug);
+    const target = opener && opener.isConnected ? opener : free ? row : null;
+    if (target) target.focus({ preventScroll: true });
   }
 
   function choose(said) {

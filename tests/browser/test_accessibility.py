@@ -18,6 +18,7 @@ from heatmap_app.themes import Theme
 from heatmap_app.web.render import environment
 from tests.lists_kit import Lists, running_lists
 from tests.postgres import open_folder
+from tests.tuning_kit import ADDRESS, looked_back
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +59,7 @@ VIEWS = (
     View("card", "", _click("[data-dialog=card]")),
     View("decisions", "/alerts/decisions?q=ferro"),
     View("kpis", "/kpis", "document.querySelectorAll('details').forEach((one) => { one.open = true; })"),
+    View("tuning", ADDRESS),
     View("sources", "/sources"),
     View("research", "/research/ivo-marsh"),
     View("wall", "/wall"),
@@ -68,6 +70,7 @@ VIEWS = (
 @pytest.fixture(scope="module")
 def app(embedded_url: str) -> Iterator[Lists]:
     with open_folder() as var, running_lists(embedded_url, var) as running:
+        looked_back(running.runtime)
         yield running
 
 

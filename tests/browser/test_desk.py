@@ -274,6 +274,76 @@ def test_help_comes_once_and_again_when_asked(chromium: Browser, server: SampleS
     context.close()
 
 
+def test_the_keyboard_alone_leads_everywhere_and_back(chromium: Browser, server: SampleServer) -> None:
+    """A first visit without a mouse: nothing takes the focus out of the page, and what is closed gives it back."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    press = page.keyboard.press
+    opened(page, server.address)
+    page.locator("#help").wait_for(state="visible")
+    press("Tab")  # the help of a first visit is last in the page, Tab begins at its top
+    assert page.evaluate("document.activeElement.className") == "skip"
+    press("Escape")
+    page.locator("#help").wait_for(state="hidden")
+    press("Enter")
+    press("Tab")
+    row = page.locator(".row").nth(4)
+    row.focus()
+    slug = focused(page)
+    press("/")
+    assert focused(page) == "find"
+    press("Escape")
+    assert focused(page) == slug  # nothing was typed: back to the row
+    press("/")
+    page.keyboard.type("saint ferro")
+    page.wait_for_selector(".found [data-act=open]")
+    press("Enter")
+    until(lambda: asked(page).get("entity") == "n3")
+    press("Tab")
+    assert page.evaluate("document.activeElement.closest('.panel') !== null")
+    press("Escape")
+    until(lambda: "entity" not in asked(page))
+    until(lambda: focused(page) == "n3")  # the answer it was opened from is gone: its row
+    page.locator(".menu summary").focus()
+    press("Enter")
+    press("Tab")
+    press("Escape")
+    assert page.evaluate("document.activeElement.textContent").startswith("Share")
+    assert not page.locator(".menu-list").is_visible()
+    context.close()
+
+
+def test_a_link_and_the_sheet_keep_every_filter_also_the_watchlist(page: Page, server: SampleServer) -> None:
+    assert isinstance(server.reader, SampleReader)
+    server.reader.watching = {2, 3, 6, 9, 12, 30}
+    link = (
+        "?entity=n3&source=reddit&color=velocity&spread=1&domain=all&at=2026-03-14T15:31:25Z&window=48&platform=trends,tiktok"
+        "&compare=n2,n6&rows=50&watched=1&receipts=engagement"
+    )
+    try:
+        opened(page, f"{server.address}/{link}")
+        assert urlsplit(where(page)).query == link[1:]
+        for box in ("watched", "spread"):
+            assert page.locator(f"input[name={box}]").is_checked()
+        shown = page.eval_on_selector_all(".row", "rows => rows.map((row) => row.dataset.name)")
+        assert 0 < len(shown) <= 6
+        assert set(shown) <= {CAST[number - 1][0] for number in server.reader.watching}
+        page.locator(".menu summary").click()
+        page.get_by_role("button", name="Copy link to this view").click()
+        until(lambda: page.evaluate("navigator.clipboard.readText()") == f"{server.address}/{link}")
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="Table as CSV").click()
+        rows = list(csv.DictReader(waiting.value.path().read_text(encoding="utf-8").splitlines()))
+        assert [row["name"] for row in rows] == shown
+        page.get_by_label("★ Watched").uncheck(force=True)
+        until(lambda: "watched" not in asked(page))
+        page.locator(".menu summary").click()
+        assert "watched" not in (page.get_by_role("link", name="Table as CSV").get_attribute("href") or "")
+    finally:
+        server.reader.watching = set()
+
+
 def test_the_csv_is_what_is_shown(page: Page, server: SampleServer) -> None:
     opened(page, f"{server.address}/?velocity=1&at=2026-03-14T15:31:25Z&window=12&rows=50")
     shown = page.eval_on_selector_all(".row", "rows => rows.map((row) => row.dataset.name)")

@@ -17,6 +17,7 @@ from pipelines.people import Person
 from tests.browser.test_dashboard import HOSTILE, PWN
 from tests.lists_kit import Lists, running_lists
 from tests.postgres import open_folder
+from tests.tuning_kit import ADDRESS, looked_back
 
 pytestmark = pytest.mark.browser
 
@@ -48,6 +49,7 @@ STRANGE = """() => {
 PATHS = (
     "/", "/?entity={slug}", "/?entity={hostile}", "/alerts", "/alerts?name={hostile}", "/alerts/{number}", "/alerts/decisions",
     "/alerts/decisions?q={hostile}", "/kpis", "/sources", "/research/{slug}", "/research/{hostile}", "/login?next={hostile}",
+    ADDRESS, "/tuning?min_velocity={hostile}", "/wall", "/wall?colour={hostile}&zone={hostile}&{hostile}=1",
 )  # fmt: skip
 
 
@@ -62,6 +64,7 @@ def app(embedded_url: str) -> Iterator[Lists]:
             for at, number in enumerate(running.ids):
                 typed = CORPUS[(at * 2) % len(CORPUS)]
                 actions.assign(running.runtime.store, number, by, now, who=typed[:80], note=typed, once=f"hostile {at}")
+            looked_back(running.runtime)
             yield running
 
 
