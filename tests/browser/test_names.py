@@ -247,6 +247,13 @@ def test_receipts_are_sorted_from_their_heads_by_keys_and_by_link(page: Page, de
         page.get_by_role("link", name="Export CSV").click()
     rows = list(csv.DictReader(download.value.path().read_text(encoding="utf-8").splitlines()))
     assert [float(row["engagement"]) for row in rows] == [40.0 * (9 - place // 12) for place in range(120)]
+    api = f"{desk.address}/api/v1/entities/odalys-brightwater/receipts?limit=3&sort="
+    asked = page.request.get(f"{api}engagement").json()
+    following = page.request.get(f"{api}engagement&cursor={asked['next_cursor']}").json()
+    assert {item["engagement"] for item in (*asked["items"], *following["items"])} == {360.0}
+    assert following["first"] == 4
+    assert page.request.get(f"{api}newest&cursor={asked['next_cursor']}").status == 400
+    assert page.request.get(f"{api}loudest").status == 422
     page.locator(".receipts th.time button").click()
     expect(heads.first).to_have_attribute("aria-sort", "descending")
     assert first.inner_text() == newest
