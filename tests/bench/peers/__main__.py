@@ -1,8 +1,10 @@
 """The same board in this product, in Dash and in Streamlit, in one run: ``python -m tests.bench.peers``.
 
-Each server runs alone, in a process tree of its own, and moves its board every five seconds. Every viewer is a real page
-in one Chromium. Pixels count as changed when the map's picture is another one and the frame that shows it is out. The
-peers come from ``requirements.txt`` into a throwaway venv (``--venv`` keeps one).
+Each server runs alone, in a process tree of its own, and moves its board every five seconds. Up to ``--pages`` viewers are
+real pages in one Chromium, the others speak the same protocol without drawing (``viewers.py``): fifty real pages would
+measure the browser on the same two cores. Pixels count as changed when the map's picture is another one and the frame that
+shows it is out. All connections go through a relay that counts their bytes. Counting begins after the first update that
+everybody has seen. The peers come from ``requirements.txt`` into a throwaway venv (``--venv`` keeps one).
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import argparse
 import importlib.metadata
 import json
 import os
-import re
 import socket
 import statistics
 import subprocess
@@ -26,11 +27,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.bench.peers.pixels import SHOWN, WATCH
+from tests.bench.peers.relay import relayed
+from tests.bench.peers.viewers import Recorder
 
 
 def free_port() -> int:
@@ -43,6 +47,7 @@ HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows"]  # fmt: skip
+OPEN_SECONDS = 240
 SIZE = {"width": 1400, "height": 900}
 
 
@@ -72,11 +77,13 @@ class Row:
     viewers: int
     first_paint_cold_s: float | None = None
     first_paint_warm_s: float | None = None
-    bytes_per_update: float | None = None
+    bytes_down_per_update: float | None = None
+    bytes_up_per_update: float | None = None
     cpu_ms_per_update: float | None = None
     memory_mib_per_viewer: float | None = None
     pixel_p50_s: float | None = None
     pixel_p95_s: float | None = None
+    arrived_p95_s: float | None = None
     updates: int = 0
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
@@ -141,7 +148,7 @@ def served(product: Product, bin_dir: Path) -> Iterator[Served]:
         process.wait(15)
 
 
-def _answers(address: str, seconds: float = 60.0) -> None:
+def _answers(address: str, seconds: float = 180.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with suppress(OSError):
@@ -149,23 +156,6 @@ def _answers(address: str, seconds: float = 60.0) -> None:
             return
         time.sleep(0.1)
     raise SystemExit(f"{address} does not answer")
-
-
-def sent(port: int) -> dict[str, int]:
-    """Bytes each open connection of a server's port has sent so far, as they went over the wire; by the other end."""
-    said = subprocess.run(["ss", "-tinH", "sport", "=", f":{port}"], capture_output=True, text=True, check=True).stdout
-    found, peer = {}, ""
-    for line in said.splitlines():
-        if not line.startswith((" ", "\t")):
-            peer = line.split()[4]
-        elif (size := re.search(r"bytes_sent:(\d+)", line)) is not None:
-            found[peer] = int(size[1])
-    return found
-
-
-def grown(before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """Bytes sent between two looks; what a connection sent that came and went between them is not seen."""
-    return sum(size - before.get(peer, 0) for peer, size in after.items())
 
 
 def opened(browser: Browser, product: Product, address: str, page: Page | None = None) -> tuple[Page, float]:
@@ -192,48 +182,113 @@ def latencies(published: Sequence[float], changes: Sequence[float]) -> list[floa
     return found
 
 
-def measure(browser: Browser, product: Product, viewers: int, seconds: float, bin_dir: Path) -> Row:
-    """One product with so many pages."""
+class Others:
+    """The viewers without a browser: when a new board arrived at one of them (seconds since 1970) stands in ``seen``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.seen = list[float]()
+        self.open = threading.Event()
+        self._process = process
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("seen "):
+                self.seen.append(float(line.split()[1]))
+            elif line.startswith("open"):
+                self.open.set()
+
+
+@contextmanager
+def others(product: Product, address: str, count: int, recorded: Mapping[str, Any]) -> Iterator[Others]:
+    """``count`` viewers without a browser, all open. Raises ``SystemExit`` where they do not come up."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as told:
+        json.dump(recorded, told)
+        told.flush()
+        asked = [sys.executable, "-m", "tests.bench.peers.viewers", product.kind, address, str(count), told.name]
+        process = subprocess.Popen(asked, stdout=subprocess.PIPE, text=True)
+        try:
+            found = Others(process)
+            if count and not found.open.wait(OPEN_SECONDS):
+                raise SystemExit(f"{product.name}: {count} viewers did not open in {OPEN_SECONDS} s")
+            yield found
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def measure(browser: Browser, product: Product, viewers: int, seconds: float, most_pages: int, bin_dir: Path) -> Row:
+    """One product with so many viewers."""
     row = Row(product.name, viewers)
-    with served(product, bin_dir) as server:
-        page, row.first_paint_cold_s = opened(browser, product, server.address)
-        page, row.first_paint_warm_s = opened(browser, product, server.address, page)
+    with served(product, bin_dir) as server, relayed(server.port) as relay:
+        address = f"http://127.0.0.1:{relay.port}"
+        page = browser.new_context(viewport=SIZE).new_page()  # type: ignore[arg-type]  # a TypedDict by another name
+        recorder = Recorder(page, product.kind, product.interval_ms)
+        page, row.first_paint_cold_s = opened(browser, product, address, page)
+        page, row.first_paint_warm_s = opened(browser, product, address, page)
+        recorded = recorder.told() if viewers > most_pages else {}
         alone = server.memory()
-        pages = [page, *(opened(browser, product, server.address)[0] for _ in range(viewers - 1))]
-        if viewers > 1:
-            row.memory_mib_per_viewer = (server.memory() - alone) / (viewers - 1)
-        for one in pages:
-            one.evaluate(WATCH, product.kind)
-        page.wait_for_timeout(2000)
-        before, cpu, sizes = len(server.published), server.cpu(), sent(server.port)
-        page.wait_for_timeout(seconds * 1000)
-        spent, received = server.cpu() - cpu, grown(sizes, sent(server.port))
-        told = server.published[before:]
-        row.updates, row.load = len(told), os.getloadavg()[0]
-        if told:
-            row.bytes_per_update = received / len(told) / viewers
-            row.cpu_ms_per_update = 1000 * spent / len(told) / viewers
-        seen = [
-            one for each in pages for one in latencies(told, [at / 1000 for at in each.evaluate("window.benchSeen")])
-        ]
-        if len(seen) > 1:
-            row.pixel_p50_s, row.pixel_p95_s = (
-                statistics.median(seen),
-                statistics.quantiles(seen, n=20, method="inclusive")[-1],
-            )
+        real = min(viewers, most_pages)
+        pages = [page, *(opened(browser, product, address)[0] for _ in range(real - 1))]
+        with others(product, address, viewers - real, recorded) as rest:
+            _settle(server, page)
+            if viewers > 1:
+                row.memory_mib_per_viewer = (server.memory() - alone) / (viewers - 1)
+            for one in pages:
+                one.evaluate(WATCH, product.kind)
+            before, cpu, down, up = len(server.published), server.cpu(), relay.down, relay.up
+            page.wait_for_timeout(seconds * 1000)
+            spent, told = server.cpu() - cpu, server.published[before:]
+            _fill(row, spent, relay.down - down, relay.up - up, told)
+            found = [one.evaluate("window.benchSeen") for one in pages]
+            _told_late(row, told, [[at / 1000 for at in each] for each in found], rest.seen)
         for one in pages:
             one.context.close()
     return row
 
 
+def _settle(server: Served, page: Page) -> None:
+    """Until two boards have come since everybody is there, and a little more: the first is told whole."""
+    before, end = len(server.published), time.monotonic() + 30
+    while len(server.published) < before + 2 and time.monotonic() < end:
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(2500)
+
+
+def _fill(row: Row, cpu: float, down: int, up: int, told: Sequence[float]) -> None:
+    row.updates, row.load = len(told), os.getloadavg()[0]
+    if told:
+        per = len(told) * row.viewers
+        row.bytes_down_per_update, row.bytes_up_per_update = down / per, up / per
+        row.cpu_ms_per_update = 1000 * cpu / per
+
+
+def _told_late(row: Row, told: Sequence[float], pixels: Sequence[Sequence[float]], arrived: Sequence[float]) -> None:
+    seen = [one for each in pixels for one in latencies(told, each)]
+    if len(seen) > 1:
+        row.pixel_p50_s, row.pixel_p95_s = statistics.median(seen), _p95(seen)
+    late = [
+        at - max(begun) for at in arrived if told and at < told[-1] and (begun := [one for one in told if one <= at])
+    ]
+    if len(late) > 1:
+        row.arrived_p95_s = _p95(late)
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
 MEASURES: Mapping[str, str] = {
     "first_paint_cold_s": "first map, cold, s",
     "first_paint_warm_s": "first map, warm, s",
-    "bytes_per_update": "bytes per update and viewer",
+    "bytes_down_per_update": "bytes to a viewer per update",
+    "bytes_up_per_update": "bytes from a viewer per update",
     "cpu_ms_per_update": "server CPU per update and viewer, ms",
     "memory_mib_per_viewer": "server memory per further viewer, MiB",
     "pixel_p50_s": "stored to pixels, p50, s",
     "pixel_p95_s": "stored to pixels, p95, s",
+    "arrived_p95_s": "stored to arrived, viewers without a browser, p95, s",
 }
 
 
@@ -275,6 +330,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--viewers", default="1,10,50")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--pages", type=int, default=3, help="how many viewers are real pages")
     parser.add_argument("--only", default="", help="products whose name contains this")
     parser.add_argument("--venv", type=Path, help="a venv with the peers, kept")
     parser.add_argument("--json", type=Path)
@@ -284,9 +340,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         for viewers in map(int, options.viewers.split(",")):
             for product in (one for one in (*OURS, *PEERS) if options.only.lower() in one.name.lower()):
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-                rows.append(measure(browser, product, viewers, options.seconds, bin_dir))
+                began = time.monotonic()
+                rows.append(measure(browser, product, viewers, options.seconds, options.pages, bin_dir))
                 browser.close()
-                print(rows[-1], file=sys.stderr, flush=True)
+                print(rows[-1], f"took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
                 if options.json:
                     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
     print(table(rows))

@@ -12,6 +12,8 @@ import contextlib
 import sys
 import threading
 import time
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -19,26 +21,52 @@ from fastapi import FastAPI
 
 from heatmap_app import api
 from heatmap_app.events import Events
+from heatmap_app.memory import limit_arenas
 from heatmap_app.server import HEARTBEAT_S
 from heatmap_app.web import wall
 from heatmap_app.web.wall_feed import WallFeed
 from heatmap_app.web.wall_values import Told
 from pipelines.clock import ManualClock
 from pipelines.settings import load_settings
-from tests.browser.sample_reader import SampleReader
+from pipelines.view import HeatItem
+from tests.browser.sample_reader import HOURS, SampleReader
 from tests.browser.serve_sample import SampleServer
 
+KEPT_STEPS = 100
 WEEK_OF_STEPS = 7 * 24 * 6
 """A step of the sample is ten minutes."""
 
 
 class MovingReader(SampleReader):
-    """The sample, fit for tens of thousands of steps: it keeps no list of calls, and looks for polls in a week only."""
+    """The sample, fit for tens of thousands of steps: it keeps no list of calls, looks for polls in a week only, and has
+    made a board by the time it is asked for it, as a store has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._boards: dict[tuple[int, int], list[HeatItem]] = {}
+        self._times = deque[datetime](maxlen=WEEK_OF_STEPS)
+
+    def make(self, steps: int) -> None:
+        """Make the boards of so many steps to come."""
+        for step in range(self.step, self.step + steps):
+            self._scored(step)
 
     def polls(self, since: datetime, until: datetime) -> Sequence[datetime]:
         """When the board was scored in the span, oldest first."""
-        times = [self._scored_at(step) for step in range(max(0, self.step - WEEK_OF_STEPS), self.step + 1)]
-        return [at for at in times if since <= at <= until]
+        self._called("polls")
+        begun = self._times[-1] if self._times else self._scored_at(max(-1, self.step - WEEK_OF_STEPS))
+        while (following := begun + timedelta(minutes=10)) <= self._scored_at(self.step):
+            self._times.append(following)
+            begun = following
+        times = list(self._times)
+        return times[bisect_left(times, since) : bisect_right(times, until)]
+
+    def _scored(self, step: int, hours: int = HOURS) -> list[HeatItem]:
+        if (step, hours) not in self._boards:
+            self._boards[step, hours] = super()._scored(step, hours)
+            for old in [key for key in self._boards if 0 < key[0] < step - KEPT_STEPS]:
+                del self._boards[old]
+        return self._boards[step, hours]
 
     def _called(self, what: str) -> None:
         """Nobody asks afterwards."""
@@ -104,7 +132,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--every", type=float, default=None, help="seconds between two boards")
     options = parser.parse_args(argv)
-    asyncio.run(run(MovingServer(options.port), options.every))
+    limit_arenas()  # as the product does
+    server = MovingServer(options.port)
+    assert isinstance(server.reader, MovingReader)
+    if options.every is not None:
+        server.reader.make(KEPT_STEPS)  # no side makes its boards while it is measured
+    asyncio.run(run(server, options.every))
 
 
 if __name__ == "__main__":
