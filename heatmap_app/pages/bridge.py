@@ -8,7 +8,7 @@ script (``assets/static/page.js``) morphs a region in place, so focus, scroll po
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -26,6 +26,12 @@ EVENT_BYTES = 16_000
 MESSAGE = "et-regions"
 AGAIN = "regions-again"
 """What a page says that could not make sense of a change."""
+
+
+def message(*steps: str | None) -> str:
+    """What is sent: ``steps`` are each region's name, the text the page has of it (None: none) and the new one."""
+    told = zip(steps[::3], steps[1::3], steps[2::3], strict=True)
+    return "{" + ",".join(f"{json.dumps(name)}:{as_json(old, new or '')}" for name, old, new in told) + "}"
 
 
 class Bridge:
@@ -59,7 +65,8 @@ class Bridge:
             return 0
         changed = {name: html for name, html in regions.items() if self._shown.get(name) != html}
         if changed:
-            self._say({name: self._once(as_json, self._text(name), html) for name, html in changed.items()})
+            steps = [part for name, html in changed.items() for part in (name, self._text(name), html)]
+            self._say(self._once(message, *steps), changed)
             self._shown.update(changed)
         return len(changed)
 
@@ -67,10 +74,9 @@ class Bridge:
         """The region's text as the page's script has it; None while it has only seen the element."""
         return self._shown[name] if name in self._told else None
 
-    def _say(self, changes: Mapping[str, str]) -> None:
-        text = "{" + ",".join(f"{json.dumps(name)}:{change}" for name, change in changes.items()) + "}"
+    def _say(self, text: str, told: Iterable[str]) -> None:
         self._doc.callbacks.trigger_on_change(MessageSentEvent(self._doc, MESSAGE, text))
-        self._told.update(changes)
+        self._told.update(told)
 
     def _arrived(self, _attribute: str, _old: object, new: Mapping[str, Any]) -> None:
         self._heard = True
@@ -82,6 +88,8 @@ class Bridge:
             if not isinstance(event, dict) or not isinstance(event.get("type"), str):
                 log.warning("an event from a page was not understood", size=len(str(text)))
             elif event["type"] == AGAIN:
-                self._say({name: as_json(None, html) for name, html in self._shown.items()})
+                self._say(
+                    message(*(part for name, html in self._shown.items() for part in (name, None, html))), self._shown
+                )
             else:
                 self._on_event(event["type"], event)

@@ -197,7 +197,7 @@ class Dashboard:
         seen = self._seen(now)
         site = self.site
         panel = self.side.regions(self.state, self._view, site.settings, self.user(), self.times, seen.now, site.once)
-        return regions.board(site, seen) | panel
+        return {**regions.board(site, seen), **panel}
 
 
 def _instant(clock: Clock, _version: int) -> datetime:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from heatmap_app.columns import column_of, columns
+from heatmap_app.database_state import DatabaseState
 from heatmap_app.escape import Html, tag
 from heatmap_app.pages import board_view, health_strip, scrub, tools
 from heatmap_app.pages.cells import cells
 from heatmap_app.pages.reader import Filters
+from heatmap_app.pages.sharing import Once
 from heatmap_app.pages.site import Site
 from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
 from heatmap_app.plots import ROWS
 from heatmap_app.themes import Shade
+from pipelines.settings import Settings
 from pipelines.view import EntityView, HeatView
 
 
@@ -48,24 +52,34 @@ class Shown:
         return f"{'DEMO ' if self.view.mode == 'demo' else ''}{then}{name}ET Heatmap"
 
 
-def board(site: Site, page: Shown) -> dict[str, Html]:
-    """Every region but the panel's, each from ``site.once``."""
-    view, state, clock, now, once = page.view, page.state, page.times, page.now, site.once
-    interval = timedelta(seconds=site.settings.poll.score_seconds)
+def board(site: Site, page: Shown) -> Mapping[str, Html]:
+    """Every region but the panel's: all of them made once for pages that show the same, and each for those that share it."""
+    return site.once(
+        _board, site.once, site.settings, site.database(), site.pace, page.view, page.state, page.filters, page.polls,
+        page.times, page.shade, page.now, page.beat, page.entity, page.problem,
+    )  # fmt: skip
+
+
+def _board(
+    once: Once, settings: Settings, database: DatabaseState | None, pace: float, *fields: Any
+) -> Mapping[str, Html]:
+    page = Shown(*fields)
+    view, state, clock, now = page.view, page.state, page.times, page.now
+    interval = timedelta(seconds=settings.poll.score_seconds)
     live = state.at is None
     here = replace(state, hour=None, source=None, compare=(), receipts="newest")
     return {
         "head": once(health_strip.head_state, view, clock, now, live=live),
         "scrub": once(scrub.band, here, view.as_of, page.polls, clock, interval, thinned=view.thinned),
-        "banner": once(health_strip.banner, view, page.problem, clock, now, site.database()),
-        "controls": once(board_view.controls, here, site.settings),
+        "banner": once(health_strip.banner, view, page.problem, clock, now, database),
+        "controls": once(board_view.controls, here, settings),
         "tools": once(tools.tools, here, view, page.filters, clock),
         "hours": once(board_view.hours, view, clock, live=live),
         "rows": once(board_view.rows, view, here, clock),
         "cells": once(cells, view, clock),
         "legend": once(board_view.legend, state.colour, view, here, page.shade),
         "health": once(health_strip.strip, view, clock, now),
-        "meta": _meta(page, 0 if state.at else site.pace),
+        "meta": _meta(page, 0 if state.at else pace),
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from heatmap_app.escape import Html
 from heatmap_app.pages.reader import Filters, Reader
 from pipelines.people import Activity
 from pipelines.view import EntityRef, EntityView, HeatView, NameLine, ReceiptOrder, ReceiptPage
@@ -71,21 +72,24 @@ class Once:
             return result.value  # type: ignore[return-value]  # what the function returned
 
 
-_PLAIN = (str, int, float, bool, datetime, timedelta, type(None))
+_PLAIN = frozenset({str, Html, int, float, bool, datetime, timedelta, type(None)})
 _BY_IDENTITY = (HeatView, EntityView)
 
 
-def _sign(value: object) -> Hashable:
+def _sign(value: Any) -> Hashable:
     """What tells ``value`` from others in a key."""
-    if isinstance(value, _PLAIN):
-        return value
-    if is_dataclass(value) and not isinstance(value, _BY_IDENTITY) and isinstance(value, Hashable):
-        try:
-            hash(value)
-        except TypeError:  # holds something that cannot be hashed
-            return ("id", id(value))
-        return value
-    return ("id", id(value))
+    if type(value) not in _PLAIN and (isinstance(value, _BY_IDENTITY) or not is_dataclass(value) or not _hashed(value)):
+        return ("id", id(value))
+    signed: Hashable = value
+    return signed
+
+
+def _hashed(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # holds something that cannot be
+        return False
+    return True
 
 
 class SharedReader:
