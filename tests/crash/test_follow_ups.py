@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from subprocess import PIPE, Popen
 
 import pytest
 
@@ -21,7 +17,8 @@ from pipelines.outbox import SLACK, Decided
 from pipelines.store import Store
 from tests.contract.store_rows import T, score_frames
 from tests.contract.test_store_alerts import decided, new_alert
-from tests.crash.test_deliver import KILLS, ROOT, Slow, live
+from tests.crash.breeding import breeder, live
+from tests.crash.test_deliver import KILLS, Slow
 from tests.upstreams import rundown as rundowns
 from tests.upstreams import slack as standin
 from tests.upstreams.server import serving
@@ -29,9 +26,10 @@ from tests.upstreams.server import serving
 DEATHS = max(4, KILLS // 10)
 PER_LIFE = 2
 ANA = Person("local", "Ana")
+KNOWN = (standin.TOKEN, standin.CHANNEL)
 
 BREEDER = """
-import os, sys, time
+import sys, time
 from datetime import timedelta
 import pipelines.alert.rundown as rundown
 from heatmap_app.rundown_http import HttpRundown
@@ -41,6 +39,7 @@ from pipelines.alert.slack import build_bot
 from pipelines.clock import SystemClock
 from pipelines.settings import load_settings
 from pipelines.store import Store
+from tests.crash.breeding import breed
 
 url, slack_url, rundown_url, token, channel = sys.argv[1:6]
 bot = build_bot(load_settings(slack={"bot_token": token, "channel": channel, "url": slack_url}).slack)
@@ -56,28 +55,8 @@ def work():
         if not cards.step() and idle:
             time.sleep(0.005)
 
-print("ready", flush=True)
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(3)
-    print(child, flush=True)
-    print(os.waitpid(child, 0)[1], flush=True)
+breed(work)
 """
-
-
-@contextmanager
-def breeder(database: str, slack: str, rundown: str) -> Iterator[Popen[str]]:
-    command = [sys.executable, "-W", "ignore", "-c", BREEDER, database, slack, rundown, standin.TOKEN, standin.CHANNEL]
-    with Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield process
-        process.stdin.close()
 
 
 def alert_in_the_channel(store: Store, slack: standin.Slack) -> int:
@@ -105,7 +84,7 @@ def test_kills_lose_no_tease_and_no_card_and_double_none(embedded_store: Store, 
     done = {"sent": count}
     with (
         serving(Slow(app, chance)) as upstream,
-        breeder(embedded_url, f"{upstream.url}/api/", upstream.url + rundowns.PATH) as process,
+        breeder(BREEDER, embedded_url, f"{upstream.url}/api/", upstream.url + rundowns.PATH, *KNOWN) as process,
     ):
         for _ in range(DEATHS):
             live(process, chance.uniform(0.05, 0.3))
