@@ -15,6 +15,7 @@ from pipelines.alert.decide import Rules, TradeItems, decide_rows
 from pipelines.alert.gates import gate_row, polls_before
 from pipelines.backtest.discovery import NOBODY, Discovery, Entity
 from pipelines.backtest.evidence import platform_parts, receipts, trail_before
+from pipelines.backtest.log import DecisionLog
 from pipelines.backtest.memory import Memory
 from pipelines.backtest.peaks import Peaks
 from pipelines.backtest.prepared import Prepared
@@ -52,7 +53,7 @@ class Kept:
     but never counted; ``checks``: (entity, poll, velocity, spread) of alerted names, for the back-check;
     ``polls``: the scoring polls that brought new data; ``scored``: every score, where it was asked for."""
 
-    decisions: list[dict[str, Any]] = field(default_factory=list)
+    decisions: DecisionLog = field(default_factory=DecisionLog)
     fired: list[Fired] = field(default_factory=list)
     before: list[tuple[int, datetime, datetime]] = field(default_factory=list)
     checks: list[tuple[int, datetime, float, int]] = field(default_factory=list)

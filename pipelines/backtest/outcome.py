@@ -119,19 +119,20 @@ def _held_back(decisions: pl.DataFrame) -> dict[str, int]:
 
 
 def _decisions(flow: Flow) -> pl.DataFrame:
-    cast = flow.discovery.cast
-    named = [{**row, "name": cast[row["entity"]].name, "slug": cast[row["entity"]].slug} for row in flow.kept.decisions]
-    return pl.DataFrame(named, schema=BACKTEST_DECISIONS)
+    found, cast = flow.kept.decisions.frame(), flow.discovery.cast
+    named = [(one, cast[one].name, cast[one].slug) for one in found["entity"].unique()]
+    names = pl.DataFrame(named, schema=["entity", "name", "slug"], orient="row", schema_overrides={"entity": pl.Int64})
+    return found.join(names, on="entity", how="left", maintain_order="left").cast(BACKTEST_DECISIONS)
 
 
 def _episodes(flow: Flow) -> pl.DataFrame:
     """Episodes from the decisions: those of one entity with one start belong together."""
-    parts: dict[tuple[int, datetime], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in flow.kept.decisions:
-        if row["started_at"] is not None:
-            parts[row["entity"], row["started_at"]].append(row)
+    started = flow.kept.decisions.frame().drop_nulls("started_at").drop("sentence")
     open_now = flow.open_episodes()
-    rows = [_episode(flow, key, part, ended=key not in open_now) for key, part in parts.items()]
+    rows = []
+    for part in started.partition_by("entity", "started_at", maintain_order=True):
+        key = (part["entity"][0], part["started_at"][0])
+        rows.append(_episode(flow, key, part.to_dicts(), ended=key not in open_now))
     return pl.DataFrame(rows, schema=BACKTEST_EPISODES).sort("started_at", "entity")
 
 

@@ -52,7 +52,7 @@ class Reader:
         self._keep("starts", said.select("item", at="published_at").unique(maintain_order=True))
 
     def _keep(self, name: str, frame: pl.DataFrame) -> None:
-        self._frames[name].append(frame)
+        self._frames[name].append(detached(frame))
 
     def _all(self, name: str) -> pl.DataFrame:
         return pl.concat([pl.DataFrame(schema=_PARTS[name]), *self._frames[name]])
@@ -165,6 +165,13 @@ class Reader:
     def reach(self) -> pl.DataFrame:
         """:data:`POLLED`."""
         return self._all("polled")
+
+
+def detached(frame: pl.DataFrame) -> pl.DataFrame:
+    """``frame`` with memory of its own. Rows taken from a frame of texts keep all its texts alive: Polars shares them."""
+    if not any(dtype in (pl.String, pl.List(pl.String)) for dtype in frame.schema.values()):
+        return frame
+    return pl.DataFrame(frame.to_dict(as_series=False), schema=frame.schema)
 
 
 _PARTS = {

@@ -96,7 +96,7 @@ def scores(hours: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     flow = flow_of(made, UNCAPPED, keep_scores=True)
     for tick in range(made.ticks.height):
         flow.step(tick)
-    return flow.kept.scores, flow.kept.decisions
+    return flow.kept.scores, list(flow.kept.decisions)
 
 
 def test_a_later_count_is_not_known_earlier() -> None:
