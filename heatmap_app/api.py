@@ -87,18 +87,18 @@ def heat_filters(
     return Filters(
         limit=limit, sort=sort, min_velocity=min_velocity, min_spread=min_spread, domains=domains, platforms=platforms,
         watched=watched,
-        hours=window or 24, at=None if at is None else _moment(at),
+        hours=window or 24, at=None if at is None else moment(at),
     )  # fmt: skip
 
 
-def _moment(at: datetime) -> datetime:
-    """``at`` in UTC; 422 without a zone or beyond the calendar."""
+def moment(at: datetime, name: str = "at") -> datetime:
+    """``at`` in UTC; 422 that names the parameter without a zone or beyond the calendar."""
     if at.tzinfo is None:
-        raise HTTPException(422, "at: needs a time zone, for example 2026-11-22T14:00:00Z")
+        raise HTTPException(422, f"{name}: needs a time zone, for example 2026-11-22T14:00:00Z")
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise HTTPException(422, "at: lies outside the years 1 to 9999") from None
+        raise HTTPException(422, f"{name}: lies outside the years 1 to 9999") from None
 
 
 HeatFilters = Annotated[Filters, Depends(heat_filters)]
@@ -199,6 +199,8 @@ def receipts(
     """``hour`` is the UTC start of one clock hour; ``cursor`` is the ``next_cursor`` of the page before, of the same
     ``sort``."""
     known(reader.entity(slug), slug)
+    if hour is not None:
+        hour = moment(hour if hour.tzinfo else hour.replace(tzinfo=UTC), "hour")
     return reader.receipts(slug, source, hour, limit, cursor, order=sort)
 
 

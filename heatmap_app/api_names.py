@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from heatmap_app.api import SourceName, csv_cell
+from heatmap_app.api import SourceName, csv_cell, moment
 from heatmap_app.naming_words import done_words, preview_alias, preview_merge, preview_split, preview_unalias
 from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require
@@ -227,8 +227,7 @@ def receipts_csv(
     sort: ReceiptOrder = "newest",
 ) -> StreamingResponse:
     """However many; filtered and sorted as ``/receipts``, ``at``: what had been seen by then."""
-    if any(moment is not None and moment.tzinfo is None for moment in (hour, at)):
-        raise HTTPException(422, "hour and at need a time zone, for example 2026-11-22T14:00:00Z")
+    hour, at = None if hour is None else moment(hour, "hour"), None if at is None else moment(at)
     reader = request.app.state.reader
     _entity(request.app.state.runtime.store, slug)
     first = reader.receipts(slug, source, hour, CSV_PAGE, None, at, sort)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from heatmap_app.api import moment
 from heatmap_app.driving import Drive
 from heatmap_app.runtime import Runtime
 from heatmap_app.users import User, require, user_of
@@ -71,7 +72,7 @@ def _act(drive: Drive, body: Wanted) -> None:
         case "jump":
             if body.to is None:
                 raise InputError("to: say the time to jump to")
-            drive.jump(body.to.astimezone(UTC))
+            drive.jump(moment(body.to, "to"))
 
 
 def _drive(runtime: Runtime) -> Drive:
