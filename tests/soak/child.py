@@ -13,6 +13,9 @@ from typing import Any
 
 from tests.processes import ROOT, environment
 
+START_S = 120.0
+"""A process that was killed is to be back within this: the shortest poll interval."""
+
 
 class DiedError(Exception):
     """The poller ended, or said nothing for too long."""
@@ -46,7 +49,7 @@ class Child:
         self._reader.start()
         self.rounds = self.polls = 0
         self.samples: list[tuple[int, float]] = []
-        self.answer(60)
+        self.answer(START_S)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
