@@ -1,4 +1,7 @@
-"""The product as a process: start it, wait for the address it prints, ask it, stop it."""
+"""The product as a process: start it, wait for the address it prints, ask it, stop it.
+
+In a test run on Linux it is forked from a process that has it imported (:mod:`tests.forked`); ``fresh`` starts Python anew.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.forked import Forked, Forker
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,14 +37,38 @@ def environment(var: Path, settings: Mapping[str, str]) -> dict[str, str]:
     }  # fmt: skip
 
 
+@cache
+def forker() -> Forker:
+    """The one of this process."""
+    return Forker()
+
+
+def _start(
+    arguments: Sequence[str], env: Mapping[str, str], output: int, errors: int, *, fresh: bool
+) -> Forked | subprocess.Popen[bytes]:
+    if fresh or sys.platform != "linux" or "PYTEST_VERSION" not in os.environ:
+        command = [sys.executable, "-m", "heatmap_app", *arguments]
+        return subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=errors, start_new_session=True)
+    return forker().run(arguments, env, output, errors)
+
+
 def heatmap(
-    *arguments: str, var: Path, timeout: float = 120, settings: Mapping[str, str] | None = None
+    *arguments: str, var: Path, timeout: float = 120, settings: Mapping[str, str] | None = None, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run ``heatmap ...`` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "heatmap_app", *arguments], env=environment(var, settings or {}), cwd=ROOT,
-        capture_output=True, text=True, timeout=timeout,
-    )  # fmt: skip
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = _start(arguments, environment(var, settings or {}), output.fileno(), errors.fileno(), fresh=fresh)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            raise
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return subprocess.CompletedProcess(["heatmap", *arguments], status, *texts)
 
 
 @dataclass
@@ -57,7 +88,7 @@ class Answer:
 class Running:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[bytes]
     address: str
     seconds: float
     log: list[str] = field(default_factory=list)
@@ -86,21 +117,20 @@ class Running:
 
 @contextmanager
 def serving(
-    *arguments: str, var: Path, timeout: float = 90, settings: Mapping[str, str] | None = None
+    *arguments: str, var: Path, timeout: float = 90, settings: Mapping[str, str] | None = None, fresh: bool = False
 ) -> Iterator[Running]:
     """A server in a process of its own; stopped at the end whatever happened."""
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "heatmap_app", *(arguments or ("serve",))], env=environment(var, settings or {}), cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+    reading, writing = os.pipe()
+    output = os.fdopen(reading, encoding="utf-8")
+    process = _start(arguments or ("serve",), environment(var, settings or {}), writing, writing, fresh=fresh)
+    os.close(writing)
     lines: queue.Queue[str] = queue.Queue()
     log: list[str] = []
 
     def read() -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
+        with output:
+            for line in output:
                 log.append(line)
                 lines.put(line)
 
@@ -120,7 +150,9 @@ def serving(
         reader.join(10)
 
 
-def _address(lines: queue.Queue[str], process: subprocess.Popen[str], log: list[str], deadline: float) -> str:
+def _address(
+    lines: queue.Queue[str], process: Forked | subprocess.Popen[bytes], log: list[str], deadline: float
+) -> str:
     while time.monotonic() < deadline:
         try:
             line = lines.get(timeout=0.2)

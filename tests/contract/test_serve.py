@@ -152,7 +152,9 @@ def test_the_page_is_there_at_once(demo: Running) -> None:
 
 
 def test_stops_on_sigterm_and_goes_on_where_it_was(var: Path) -> None:
-    with serving(var=var, settings=DEMO) as first:
+    with serving(var=var, settings=DEMO, fresh=True) as first:
+        while first.get("/api/v1/replay").json["state"] != "playing":  # one stopped while it reads in begins anew
+            time.sleep(0.2)
         before = first.wait_for_board()["as_of"]
         assert first.stop() == 0
     with serving(var=var, settings=DEMO) as second:
