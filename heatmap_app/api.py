@@ -200,7 +200,7 @@ def receipts(
     ``sort``."""
     known(reader.entity(slug), slug)
     if hour is not None:
-        hour = moment(hour if hour.tzinfo else hour.replace(tzinfo=UTC), "hour")
+        hour = moment(hour, "hour")
     return reader.receipts(slug, source, hour, limit, cursor, order=sort)
 
 
