@@ -246,7 +246,8 @@ def write_catalogue(entities: pl.DataFrame, path: Path) -> int:
 def _written(rows: Iterable[tuple[str, str, str, list[str] | None, bool | None]]) -> Iterator[tuple[str, ...]]:
     for name, kind, domain, aliases, sign in rows:
         joined = "|".join(alias.replace("|", " ") for alias in aliases or [])
-        yield guarded(name), kind, domain, guarded(joined), "yes" if sign else ""
+        # Python 3.12 quotes no carriage return, and a reader would begin a line there, with whatever follows
+        yield guarded(name).replace("\r", " "), kind, domain, guarded(joined).replace("\r", " "), "yes" if sign else ""
 
 
 def _unguarded(value: str) -> str:
