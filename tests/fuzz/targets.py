@@ -51,6 +51,7 @@ from pipelines.recording import POLLS, Archive, DamagedFileError, encode, open_f
 from pipelines.score_file import read_mentions
 from pipelines.settings import load_settings
 from pipelines.vetting import starting_s
+from pipelines.view import RECEIPT_ORDERS
 from tests.upstreams.apify import hashtags
 from tests.upstreams.reddit import listing, post
 from tests.upstreams.slack import check, pings
@@ -177,7 +178,9 @@ def _valid(data: bytes) -> bool:
 
 
 def cursors(data: bytes) -> None:
-    _receipt_place(data.decode("latin-1"))
+    for order in RECEIPT_ORDERS:
+        with contextlib.suppress(InputError):
+            _receipt_place(data.decode("latin-1"), order)
 
 
 def catalogue(data: bytes) -> None:
