@@ -111,7 +111,7 @@ async def streamlit(address: str, recorded: Mapping[str, Any], opened: Opening) 
     asking = asyncio.create_task(ask())
     last = b""
     async for message in socket:
-        figure = message[-BIG:] if isinstance(message, bytes) and len(message) > BIG else last
+        figure = message if isinstance(message, bytes) and len(message) > BIG else last
         if figure != last:
             last = figure
             seen()
