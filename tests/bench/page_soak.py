@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.page_soak [--updates 20000] [--json FILE]``. A day of a board that changes each 5 s is 17,280
 updates. Each is published when both pages show the one before, so the run is as fast as the pages are; neither is
-loaded anew. The pages are small and without motion, which is a third of the work. Every 500 updates both heaps are
+loaded anew. The pages are small and without motion, which halves the work. Every 500 updates both heaps are
 collected and measured (``Performance.getMetrics``), with DOM nodes and listeners and the server's resident memory. The
 first fifth is warm-up.
 """
