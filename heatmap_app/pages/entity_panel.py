@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from heatmap_app.escape import Html, join, tag
 from heatmap_app.pages.comparing import add_button
@@ -85,7 +86,10 @@ def _decisions(view: EntityView) -> Html:
         )
         for row in view.decisions[:LIST_LIMIT]
     ]
-    return tag("ul", lines, class_="entries")
+    more = len(view.decisions) - LIST_LIMIT
+    every = f"/alerts/decisions?q={quote(view.entity.slug, safe='')}"
+    rest = tag("li", tag("a", f"{more} more", href=every, class_="link")) if more > 0 else None
+    return tag("ul", lines, rest, class_="entries")
 
 
 def missing(slug: str, *, unread: bool = False) -> Html:

@@ -181,6 +181,15 @@ def test_no_name_is_left_out_without_a_word(count: int, left: int) -> None:
     assert ("heatmap entities split n1 NAME" in text(form)) == (left > 0)
 
 
+def test_decisions_that_do_not_fit_are_counted_and_linked() -> None:
+    view = READER.entity("n1")
+    assert view is not None
+    rows = tuple({"sentence": f"Held back {n}.", "polls": 1, "at": NOW} for n in range(facts.LIST_LIMIT + 3))
+    few, many = (entity_panel.more(replace(view, decisions=told), Times(), NOW) for told in (rows[:-3], rows))
+    assert 'href="/alerts/decisions?q=n1"' not in few
+    assert ">3 more</a>" in many
+
+
 def test_a_link_that_is_not_http_is_shown_without_link() -> None:
     page = READER.receipts("n1", None, None, 5, None)
     bad = replace(page.items[0], url="javascript:alert(1)", title="<b>x</b>")
