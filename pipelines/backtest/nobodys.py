@@ -19,6 +19,8 @@ from pipelines.score_rows import HOUR, Ints
 
 TRAILING = 168 * HOUR
 STRUCTURED = "name"
+READ = "run"
+"""Of a name that was only read out of headlines: it hides no structured one."""
 
 Place = tuple[int, int]
 """Item and text."""
@@ -190,12 +192,15 @@ class Nobodys:
     ) -> Iterable[tuple[int, list[Named]]]:
         """Text by text; the answer depends on the text, the names that may stand in it, and the known names in it."""
         shown: dict[str, str] = {}
+        read: dict[str, str] = {}
         for _, _, names in wanted:
             for name in names:
                 if name not in shown:
-                    shown[name] = min(row[2] for row in rows(name))
+                    mine = rows(name)
+                    shown[name] = min(row[2] for row in mine)
+                    read[name] = STRUCTURED if any(row[3] == STRUCTURED for row in mine) else READ
         keyed = [
-            (item, text, (text, self._matching.version.get(text, 0), tuple((name, shown[name]) for name in names)))
+            (item, text, (text, self._matching.version.get(text, 0), _told(names, shown, read)))
             for item, text, names in wanted
         ]
         missing = {text: key for _, text, key in keyed if key not in self._kept}
@@ -203,7 +208,7 @@ class Nobodys:
             for key in missing.values():
                 self._kept[key] = []
             known = pl.DataFrame(
-                [("", "", name, one, STRUCTURED) for name, one in shown.items()], schema=CANDIDATES, orient="row"
+                [("", "", name, one, read[name]) for name, one in shown.items()], schema=CANDIDATES, orient="row"
             )
             found = find_candidates_in(self._matching.rows[sorted(missing)], known, self._matching.matcher)
             for item_id, canonical, name, via in found.select("item_id", "canonical", "name", "via").iter_rows():
@@ -228,6 +233,12 @@ class Nobodys:
             found = find_candidates_in(items, frame, self._matching.matcher)
             self._whole[key] = [(self._item_of[row[0], row[1]], *row[2:]) for row in found.iter_rows()]
         return self._whole[key]
+
+
+def _told(names: Sequence[str], shown: Mapping[str, str], read: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the answer for a text depends on: its names as shown, marked where another could be hidden by them."""
+    several = len({read[name] for name in names}) > 1
+    return tuple((name, f"{shown[name]}\x1f{read[name]}" if several else shown[name]) for name in names)
 
 
 def _twins(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -50,22 +50,26 @@ def find_candidates_in(items: pl.DataFrame, known: pl.DataFrame, matcher: Matche
     """Rows for items of ``items`` in which a candidate of ``known`` (:data:`CANDIDATES`) stands, as :data:`CANDIDATES`.
 
     In scripts without spaces from two characters on anywhere, else from four letters on at word boundaries; the
-    longest name wins, names of ``matcher``'s entities included. Structured names are compared whole, with and without
+    longest name wins, names of ``matcher``'s entities included; but a name that was only read out of a headline hides no
+    structured one, which comes first (SCORING 4). Structured names are compared whole, with and without
     spaces: a hashtag written in one word meets the same name in words, in ``known`` or in a title, and its own rows in
     ``known`` are given again under the name in words. Rows already in ``known`` are not repeated.
     """
     rows = _rows(items)
     forms = known.filter(searchable()).sort("canonical", "name").unique("canonical", keep="first", maintain_order=True)
     owned = matcher.forms if matcher else pl.Series("form", dtype=pl.String)
-    wanted = forms.filter(~pl.col("canonical").is_in(owned.implode())).select("canonical", "name")
+    structured = known.filter(pl.col("via") == "name")["canonical"].unique().implode()
+    wanted = forms.filter(~pl.col("canonical").is_in(owned.implode())).select(
+        "canonical", "name", first=pl.col("canonical").is_in(structured)
+    )
     if wanted.is_empty() or rows.is_empty():
         return pl.DataFrame(schema=CANDIDATES)
     texts = rows.select("item", canonical_expr("title", MAX_TITLE).alias("text"))
-    hits = (
-        Patterns(pl.concat([wanted["canonical"], owned]))
-        .find(texts["text"])
-        .rename({"row": "item", "form": "canonical"})
-    )
+    hits = _longest(wanted["canonical"], owned, texts)
+    first = wanted.filter("first")["canonical"]
+    if 0 < len(first) < wanted.height:
+        hits = pl.concat([hits, _longest(first, owned, texts)]).unique(maintain_order=True)
+    wanted = wanted.drop("first")
     in_titles = in_prose(hits.join(wanted, on="canonical", how="semi"), rows).with_columns(via=pl.lit("title"))
     whole = met_whole(pl.concat([explode_names(rows), hashtags(rows)]), wanted).with_columns(via=pl.lit("name"))
     found = pl.concat([whole, in_titles]).join(wanted, on="canonical", how="inner", maintain_order="left")
@@ -74,6 +78,12 @@ def find_candidates_in(items: pl.DataFrame, known: pl.DataFrame, matcher: Matche
     every = pl.concat([*placed, own.select(list(CANDIDATES)), regrouped(known, wanted).select(list(CANDIDATES))])
     fresh = every.unique(["source", "item_id", "canonical"], keep="first", maintain_order=True)
     return fresh.join(known, on=["source", "item_id", "canonical"], how="anti", maintain_order="left")
+
+
+def _longest(names: pl.Series, owned: pl.Series, texts: pl.DataFrame) -> pl.DataFrame:
+    """item, canonical: where ``names`` and the known ones stand in ``texts``, the longest winning."""
+    found = Patterns(pl.concat([names, owned])).find(texts["text"])
+    return found.rename({"row": "item", "form": "canonical"})
 
 
 def _rows(items: pl.DataFrame) -> pl.DataFrame:

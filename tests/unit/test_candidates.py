@@ -172,6 +172,22 @@ def test_the_longest_candidate_wins_and_known_names_count_too() -> None:
     assert find_candidates_in(reddit("Taylor Swift sings"), both, matcher("Taylor Swift")).is_empty()
 
 
+@pytest.mark.parametrize(
+    ("title", "hides"),
+    [
+        ("Odalys Brightwater No.49 in the first game", "run"),
+        ("“Odalys Brightwater Returns” opens today", "quoted"),
+    ],
+)
+def test_what_was_read_out_of_a_headline_hides_no_query(title: str, hides: str) -> None:
+    """SCORING 4: structured fields first. The longer name from the headline stands beside the query that is in it."""
+    rows = items(("reddit", title, []), ("trends", "odalys brightwater", ["odalys brightwater"]))
+    first = candidates(rows)
+    assert [via for source, via in first.select("source", "via").rows() if source == "reddit"] == [hides]
+    found = find_candidates_in(rows, first)
+    assert found.filter(source="reddit").select("canonical", "via").rows() == [("odalys brightwater", "title")]
+
+
 def test_rows_already_known_are_not_repeated() -> None:
     rows = items(("trends", "silver harbor", ["silver harbor"]))
     first = candidates(rows)
