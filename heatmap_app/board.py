@@ -145,7 +145,8 @@ class Board:
         self.hub.publish()
 
     def view(self, filters: Filters) -> HeatView:
-        """The board for ``filters`` at the current version; reads the store at most once per version and filter.
+        """The board for ``filters`` at the current version; reads the store at most once per version and filter. A board
+        that has not changed since is the same object as before.
 
         Raises whatever the reader raises.
         """
@@ -163,6 +164,8 @@ class Board:
                     if filters not in self._views:
                         self._locks.pop(filters, None)
                 raise
+            if kept is not None and kept[1] == view:
+                view = kept[1]  # a sign of life: what was made of this very board still holds
             with self._guard:
                 self._keep(filters, version, view)
             return view
@@ -172,7 +175,8 @@ class Board:
         with self._polls_lock:
             version = self.version
             if self._polls is None or self._polls[0] != version:
-                self._polls = (version, tuple(self.reader.polls(now - POLLS_SPAN, now)))
+                polls = tuple(self.reader.polls(now - POLLS_SPAN, now))
+                self._polls = (version, self._polls[1] if self._polls and self._polls[1] == polls else polls)
             return self._polls[1]
 
     def latest(self, filters: Filters) -> HeatView | None:

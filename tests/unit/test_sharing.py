@@ -220,6 +220,22 @@ def test_nothing_is_sent_when_nothing_changed_but_the_sign_of_life(world: World)
     assert len(heard.sent[-1]) < 150
 
 
+def test_a_sign_of_life_renders_no_row_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _ = world.page()
+    world.move()
+    page.follow()
+    view, polls = page.view, world.board.polls(world.clock.now())
+
+    def refused(*_: object) -> Any:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(board_view, "_row", refused)
+    world.board.version += 1
+    page.follow()
+    assert page.view is view
+    assert world.board.polls(world.clock.now()) is polls
+
+
 def test_a_page_hears_nothing_before_its_script_has_spoken() -> None:
     doc, events = Document(), list[tuple[str, Mapping[str, Any]]]()
     bridge, heard = Bridge(doc, lambda kind, event: events.append((kind, event))), Heard(doc)
