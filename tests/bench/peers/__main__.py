@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.bench.peers.pixels import SHOWN, WATCH
 from tests.bench.peers.relay import relayed
-from tests.bench.peers.viewers import Recorder
+from tests.bench.peers.viewers import NotMeasuredError, Recorder
 
 
 def free_port() -> int:
@@ -155,7 +155,7 @@ def _answers(address: str, seconds: float = 180.0) -> None:
             urllib.request.urlopen(address, timeout=5).close()  # noqa: S310 -- our own address
             return
         time.sleep(0.1)
-    raise SystemExit(f"{address} does not answer")
+    raise NotMeasuredError(f"{address} does not answer")
 
 
 def opened(browser: Browser, product: Product, address: str, page: Page | None = None) -> tuple[Page, float]:
@@ -169,7 +169,7 @@ def opened(browser: Browser, product: Product, address: str, page: Page | None =
         if shown is not None:
             return page, float(shown) / 1000 - began
         time.sleep(0.02)
-    raise SystemExit(f"{product.name}: no map")
+    raise NotMeasuredError(f"{product.name}: no map")
 
 
 def latencies(published: Sequence[float], changes: Sequence[float]) -> list[float]:
@@ -202,7 +202,7 @@ class Others:
 
 @contextmanager
 def others(product: Product, address: str, count: int, recorded: Mapping[str, Any]) -> Iterator[Others]:
-    """``count`` viewers without a browser, all open. Raises ``SystemExit`` where they do not come up."""
+    """``count`` viewers without a browser, all open. Raises :class:`NotMeasuredError` where they do not come up."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as told:
         json.dump(recorded, told)
         told.flush()
@@ -211,7 +211,7 @@ def others(product: Product, address: str, count: int, recorded: Mapping[str, An
         try:
             found = Others(process)
             if count and not found.open.wait(OPEN_SECONDS):
-                raise SystemExit(f"{product.name}: {count} viewers did not open in {OPEN_SECONDS} s")
+                raise NotMeasuredError(f"{product.name}: {count} viewers did not open in {OPEN_SECONDS} s")
             yield found
         finally:
             process.terminate()
@@ -341,7 +341,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             for product in (one for one in (*OURS, *PEERS) if options.only.lower() in one.name.lower()):
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGS)
                 began = time.monotonic()
-                rows.append(measure(browser, product, viewers, options.seconds, options.pages, bin_dir))
+                try:
+                    rows.append(measure(browser, product, viewers, options.seconds, options.pages, bin_dir))
+                except (NotMeasuredError, Error) as problem:  # one that fails does not take the others' figures along
+                    print(f"{product.name}, {viewers} viewers: not measured: {problem}", file=sys.stderr)
+                    rows.append(Row(product.name, viewers))
                 browser.close()
                 print(rows[-1], f"took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
                 if options.json:

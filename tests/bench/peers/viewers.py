@@ -29,6 +29,10 @@ BIG = 2000
 """A Streamlit message of more bytes carries the figure."""
 
 
+class NotMeasuredError(RuntimeError):
+    """A server or a viewer did not do what is to be measured."""
+
+
 class Opening:
     """Lets :data:`OPENING` viewers open at a time and counts those that have."""
 
@@ -143,7 +147,7 @@ class Recorder:
             self._asked = {"path": path, "body": request.post_data, "headers": kept}
 
     def told(self) -> dict[str, Any]:
-        """Waits until the page has sent what is needed. Raises ``SystemExit`` when it does not in time."""
+        """Waits until the page has sent what is needed. Raises :class:`NotMeasuredError` when it does not in time."""
         end = time.monotonic() + 30
         while time.monotonic() < end:
             if self._kind not in ("dash", "streamlit"):
@@ -153,7 +157,7 @@ class Recorder:
             if len(self._frames) > 1:
                 return {"first": self._frames[0].hex(), "again": self._frames[-1].hex(), "interval": self._interval}
             self._page.wait_for_timeout(200)
-        raise SystemExit(f"{self._kind}: the page has not asked again")
+        raise NotMeasuredError(f"{self._kind}: the page has not asked again")
 
 
 async def _all(kind: str, address: str, count: int, recorded: Mapping[str, Any]) -> None:
