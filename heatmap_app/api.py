@@ -138,6 +138,7 @@ CSV_COLUMNS: dict[str, Callable[[HeatItem], object]] = {
     "peak_at": lambda item: item.peak_at.isoformat(),
     "first_seen": lambda item: item.first_seen.isoformat(),
     "confidence_calibrated": lambda item: "" if item.calibrated is None else round(item.calibrated.confidence, 4),
+    "gone": lambda item: item.gone,
 }
 
 
@@ -149,7 +150,8 @@ def csv_cell(value: object) -> object:
 @router.get("/heat.csv", summary="The board as CSV", response_class=Response)
 def heat_csv(reader: Store, filters: HeatFilters, window: int | None = None) -> Response:
     """The same rows as ``/heat``, one line a name, safe to open in a spreadsheet. With ``window`` also HEAT at the end of
-    each of those clock hours, empty where nobody looked; the file's name carries the poll's time in UTC."""
+    each of those clock hours, empty where nobody looked; the file's name carries the poll's time in UTC. ``gone``: muted or
+    merged since the past board asked for."""
     view = reader.heat(filters)
     hours = view.hours if window is not None else ()
     out = io.StringIO()

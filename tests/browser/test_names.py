@@ -270,6 +270,20 @@ def test_a_muted_name_says_so_and_comes_back(page: Page, desk: SampleServer) -> 
     expect(dialog.locator(".told")).to_contain_text("leaves every board and is neither scored nor alerted")
     dialog.get_by_role("button", name="Mute", exact=True).click()
     expect(page.locator(".moved")).to_contain_text("Muted: it is on no board")
+    expect(page.locator(".row .name")).to_have_count(4)
+    page.locator("body").press("[")  # the poll before, from when it stood there
+    row = page.locator(".row", has_text="The Lantern Keepers")
+    expect(row.locator(".kind")).to_have_text("muted since")
+    expect(page.locator(".moved")).to_contain_text("Muted today: it is on no board since")
+    expect(page.locator(".equation")).to_contain_text("HEAT")
+    expect(page.locator(".scrub-words")).to_contain_text("who was muted or merged since is marked")
+    expect(page.locator(".hours")).not_to_contain_text("now")
+    sheet = page.request.get(desk.address + str(page.locator("a[data-key=csv]").get_attribute("href"))).text()
+    gone = {line["name"]: line["gone"] for line in csv.DictReader(sheet.splitlines())}
+    assert gone["The Lantern Keepers"] == "muted"
+    assert set(gone.values()) == {"", "muted"}
+    page.keyboard.press("l")
+    expect(row).to_have_count(0)
     page.get_by_role("button", name="Show again").click()
     page.get_by_role("dialog").get_by_role("button", name="Show again").click()
     expect(page.locator(".moved")).to_have_count(0)
