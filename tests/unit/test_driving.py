@@ -271,6 +271,7 @@ async def test_the_api_moves_the_drive_and_leaves_an_audit_row(stage: Stage) -> 
         ({"action": "jump", "to": "2027-01-01T00:00:00Z"}, 400, "the recording runs from"),
         ({"action": "jump"}, 400, "to: say the time"),
         ({"action": "jump", "to": "2026-03-03T10:00:00"}, 422, "to"),
+        ({"action": "jump", "to": "9999-12-31T23:59:59-12:00"}, 422, "to: lies outside"),
         ({"action": "speed"}, 400, "speed: say"),
         ({"action": "speed", "speed": -1}, 422, "speed"),
         ({"action": "rewind"}, 422, "action"),
