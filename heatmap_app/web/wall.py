@@ -89,9 +89,11 @@ async def state(request: Request) -> Response:
     }  # fmt: skip
     if found is None:
         return Response(status_code=503, headers=headers | {"Retry-After": "3"})
-    headers["ETag"] = found.tag
+    headers |= {"ETag": found.tag, "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == found.tag:
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(found.packed, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
     return Response(found.body, media_type="application/json", headers=headers)
 
 

@@ -7,6 +7,7 @@ the others wait for that. Where reading takes long, everybody gets the last stat
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections import OrderedDict
@@ -62,10 +63,12 @@ FILES = ("fonts.css", "wall.css", "wall.js")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A wall, rendered: ``data`` as templates take it, ``body`` as it is sent, ``tag`` its ETag; and what it was made of."""
+    """A wall, rendered: ``data`` as templates take it, ``body`` as it is sent (``packed`` by gzip), ``tag`` its ETag; and
+    what it was made of."""
 
     data: dict[str, Any]
     body: bytes
+    packed: bytes
     tag: str
     values: Wall
     times: Times
@@ -185,7 +188,7 @@ def rendered(values: Wall, times: Times, late: timedelta, speed: float) -> State
         ],
     }  # fmt: skip
     body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return State(data, body, f'"{sha256(body).hexdigest()[:20]}"', values, times)
+    return State(data, body, gzip.compress(body, 6, mtime=0), f'"{sha256(body).hexdigest()[:20]}"', values, times)
 
 
 def _beside(notes: Sequence[Note], asked: Sequence[str]) -> tuple[Note, ...]:

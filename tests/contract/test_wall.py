@@ -86,6 +86,10 @@ def test_the_page_may_not_compile_nor_fetch_elsewhere(server: WallServer) -> Non
 def test_who_has_it_gets_304_with_the_time(server: WallServer) -> None:
     with client(server) as screen:
         first = screen.get("/wall/state")
+        plain = screen.get("/wall/state", headers={"Accept-Encoding": "identity"})
+        assert (first.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+        assert plain.json() == first.json()
+        assert int(first.headers["content-length"]) < int(plain.headers["content-length"]) / 4
         had = {"If-None-Match": first.headers["etag"]}
         server.clock.advance(timedelta(seconds=7))
         again = screen.get("/wall/state", headers=had)
