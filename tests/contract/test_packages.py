@@ -16,6 +16,7 @@ from heatmap_app.writer_http import HttpWriter
 from heatmap_app.writer_job import Rewriter, writer_job
 from pipelines import read
 from pipelines.alert.package_model import package_from
+from pipelines.calibrate import DEFINED
 from pipelines.clock import ManualClock
 from pipelines.errors import InputError
 from pipelines.outbox import DECISIONS, EPISODES, Decided
@@ -45,7 +46,7 @@ def alert(embedded_store: Store) -> dict[str, Any]:
     entities, platforms, history = score_frames([one], T)
     decision = {"entity": one, "heat": 1.7, "velocity_z": 3.1, "affect": 0.3, "confidence": 0.8, "spread_count": 2,
                 "started_at": T - MINUTE, "trades_at": None, "sentence": "Fired."}  # fmt: skip
-    made = _alert(embedded_store, decision, embedded_store.alert_names([one])[0], platforms, T)
+    made = _alert(embedded_store, decision, embedded_store.alert_names([one])[0], platforms, DEFINED, T)
     nothing = pl.DataFrame(schema=DECISIONS), pl.DataFrame(schema=EPISODES)
     embedded_store.save_scores(T, entities, platforms, history, decided=Decided(*nothing, (made,)))
     return embedded_store.alert_rows()[0]

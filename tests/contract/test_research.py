@@ -23,6 +23,7 @@ from pypdf import PdfReader
 from heatmap_app import problems
 from heatmap_app.web import research
 from heatmap_app.web.pack_doc import _decision
+from pipelines.calibrate import DEFINED
 from pipelines.clock import ManualClock
 from pipelines.outbox import DECISIONS, EPISODES, Decided
 from pipelines.read.pack import research_pack
@@ -53,7 +54,7 @@ def told(store: Store, name: str = NAME, posts: int = 6) -> int:
     entities, platforms, history = score_frames([one, two], T)
     decision = {"entity": one, "heat": 1.7, "velocity_z": 3.1, "affect": 0.3, "confidence": 0.8, "spread_count": 2,
                 "started_at": T - MINUTE, "trades_at": None, "sentence": "Fired at 12:00."}  # fmt: skip
-    made = _alert(store, decision, store.alert_names([one])[0], platforms, T)
+    made = _alert(store, decision, store.alert_names([one])[0], platforms, DEFINED, T)
     nothing = pl.DataFrame(schema=DECISIONS), pl.DataFrame(schema=EPISODES)
     store.save_scores(T, entities, platforms, history, decided=Decided(*nothing, (made,)))
     later = T + 2 * HOUR
