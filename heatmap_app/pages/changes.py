@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 type Change = list[int | str]
 """``[length, skip, keep, put, skip, keep, put, ...]``: go ``skip`` characters on in the old text from where the last copy
@@ -17,6 +18,8 @@ counted as JavaScript counts them."""
 
 SHORT = 6
 """A copy of fewer characters costs more than the characters."""
+BEGINNING = 64
+"""So many characters tell a text between two lists from others."""
 NEAR = 12
 """How many pieces away the same pieces are looked for."""
 SENTENCE = 4
@@ -24,7 +27,7 @@ SENTENCE = 4
 WORTH = 0.7
 """A change longer than this share of the text is no better than the text."""
 
-_KEYED = re.compile(r'(?=<[a-z]+ data-key=")')
+_KEYED = re.compile(r'(?=<[a-z]+ data-key="|</[ou]l>)')
 _KEY = re.compile(r'<[a-z]+ data-key="([^"]*)"')
 _PIECES = re.compile(r'[^<>"]*[<>"]|[^<>"]+')
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
@@ -41,9 +44,9 @@ def change(old: str, new: str) -> Change:
     """How ``new`` is made of ``old``; both :func:`counted`."""
     places = _places(old)
     made = _Made(old)
-    for block in _KEYED.split(new):
-        key = _key(block)
-        _compare(made, *places.get(key, (0, "")), block) if block else None
+    for names, block in _blocks(new):
+        start, before = next((places[name] for name in names if name in places), (0, ""))
+        _compare(made, start, before, block)
     return made.told(len(new))
 
 
@@ -71,17 +74,29 @@ def as_json(old: str | None, new: str) -> str:
     return said if len(said) < WORTH * len(whole) else whole
 
 
-def _key(block: str) -> str:
-    found = _KEY.match(block)
-    return found[1] if found else ""
+type _Name = tuple[str, str | int]
 
 
-def _places(text: str) -> dict[str, tuple[int, str]]:
-    """Where each keyed element stands with what follows it up to the next; ``""`` is what is before the first."""
-    found: dict[str, tuple[int, str]] = {}
+def _blocks(text: str) -> Iterator[tuple[tuple[_Name, ...], str]]:
+    """The text in blocks with their names, the most telling first. A keyed element goes up to the next or to the end of
+    its list; what stands between lists is known by how it begins, else by its place."""
+    between = 0
+    for block in filter(None, _KEYED.split(text)):
+        found = _KEY.match(block)
+        if found:
+            yield (("key", found[1]),), block
+        else:
+            yield (("begins", block[:BEGINNING]), ("place", between)), block
+            between += 1
+
+
+def _places(text: str) -> dict[_Name, tuple[int, str]]:
+    """Where each block stands, by each of its names."""
+    found: dict[_Name, tuple[int, str]] = {}
     at = 0
-    for block in _KEYED.split(text):
-        found.setdefault(_key(block), (at, block))
+    for names, block in _blocks(text):
+        for name in names:
+            found.setdefault(name, (at, block))
         at += len(block)
     return found
 

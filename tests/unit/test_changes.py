@@ -19,7 +19,9 @@ from heatmap_app.pages.words import Times
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
 
-PARTS = st.sampled_from(['<li data-key="a">', '<li data-key="b">', "<b>", "</b>", '"', "12", "é", "🔥", "σ ", "<", ">"])
+PARTS = st.sampled_from(
+    ['<li data-key="a">', '<li data-key="b">', "<b>", "</b>", "</ol>", '"', "12", "é", "🔥", "σ ", "<", ">"]
+)
 TEXTS = st.lists(PARTS, max_size=24).map("".join)
 
 
@@ -78,6 +80,14 @@ def test_rows_that_only_change_places_are_not_sent() -> None:
     old, new = (cells(one, Times()) for one in (view, replace(view, items=tuple(names))))
     said = json.loads(as_json(old, new))
     assert not any(isinstance(part, str) and part for part in said)
+
+
+def test_a_list_that_comes_between_leaves_what_follows_as_it_was() -> None:
+    row, guide = '<li data-key="{}"><b>{}</b></li>', "<h3>How to read it</h3>" + "<p>words</p>" * 20
+    old = f"<h3>Gates</h3><ul>{row.format('a', 1)}</ul>{guide}"
+    new = f"<h3>Gates</h3><ul>{row.format('b', 2)}</ul><h3>New</h3><ul>{row.format('a', 1)}</ul>{guide}"
+    assert put_together(old, change(old, new)) == new
+    assert len(as_json(old, new)) < 160
 
 
 def test_a_page_without_a_text_gets_the_whole() -> None:
