@@ -17,7 +17,7 @@ from pipelines.store.migrate import MIGRATIONS
 from pipelines.store.tables import HEAD, metadata
 from tests.contract.store_rows import T
 
-SETTINGS = ("timezone", "lock_timeout", "idle_in_transaction_session_timeout", "search_path", "fsync")
+SETTINGS = ("timezone", "lock_timeout", "idle_in_transaction_session_timeout", "search_path")
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_connections_are_utc_with_limits(store: Store) -> None:
     for context in (store._db.reading, store._db.writing):
         with context() as connection:
             settings = [connection.scalar(text(f"SHOW {name}")) for name in SETTINGS]
-            assert settings == ["UTC", "5s", "1min", "replay", "on"]
+            assert settings == ["UTC", "5s", "1min", "replay"]
 
 
 def test_the_reading_side_cannot_write(store: Store) -> None:

@@ -88,6 +88,8 @@ def test_stop_and_start_keep_the_data(var: Path) -> None:
     with EmbeddedPostgres.start(var) as server:
         assert server.notice == ""
         store = Store.open(server.url, "demo")
+        with store._db.reading() as connection:
+            assert connection.scalar(text("SHOW fsync")) == "on"
         store.upgrade()
         add(store, "Odalys Brightwater")
         store.close()
