@@ -83,21 +83,21 @@ def legend(colour: Colour, view: HeatView, state: ViewState, shade: Shade = "dar
         _domain_choice(state),
         tag(
             "span",
-            tag("span", _about(view, state), title=_about(view, state)),
+            tag("span", _about(view, state, brief=True), title=_about(view, state)),
             _show_all(state) if view.hidden else None,
             class_="about",
         ),
     )
 
 
-def _about(view: HeatView, state: ViewState) -> str:
+def _about(view: HeatView, state: ViewState, *, brief: bool = False) -> str:
     """What rows and columns are, what the filters hide and which hours nobody watched."""
     scored = {point.hour for item in view.items for point in item.history if point.heat is not None}
     looked = scored if view.watched is None else set(view.watched)
     missing = sum(hour not in looked for hour in view.hours)
     parts = []
     if view.hidden:
-        parts.append(_hidden_words(view.hidden, state))
+        parts.append(f"{view.hidden} hidden." if brief else _hidden_words(view.hidden, state))
     if len(view.hours) > HOURLY_UP_TO:
         parts.append("Cells: the hottest of six hours.")
     if missing and view.items and len(view.hours) > 24:
