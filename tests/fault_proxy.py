@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on command, between a client and a real server: late, silent, refusing, cutting."""
+"""A TCP proxy between a client and a real server: counts what passes, and misbehaves on command: late, silent, cutting."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ class FaultProxy:
     """Forwards 127.0.0.1:``port`` to ``target``. Set ``fault`` and ``latency_s`` at any time.
 
     ``silent``: bytes are taken and nothing ever comes back. ``cut``: every connection is reset at once. ``cut_answers``:
-    what is sent arrives, the answer does not: the connection is reset instead.
+    what is sent arrives, the answer does not: the connection is reset instead. ``up`` and ``down`` are the bytes that
+    went on to ``target`` and came back, of all connections so far.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.fault: Fault = "none"
         self.latency_s = 0.0
-        self.connections = 0
+        self.connections = self.up = self.down = 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -87,6 +88,10 @@ class FaultProxy:
             if self.fault == "cut" or (self.fault == "cut_answers" and answers):
                 _reset(writer)
                 raise ConnectionResetError
+            if answers:
+                self.down += len(data)
+            else:
+                self.up += len(data)
             writer.write(data)
             await writer.drain()
         writer.close()

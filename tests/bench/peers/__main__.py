@@ -33,8 +33,8 @@ import psutil
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.bench.peers.pixels import SHOWN, WATCH
-from tests.bench.peers.relay import relayed
 from tests.bench.peers.viewers import NotMeasuredError, Recorder
+from tests.fault_proxy import fault_proxy
 
 
 def free_port() -> int:
@@ -223,7 +223,7 @@ def others(product: Product, address: str, count: int, recorded: Mapping[str, An
 def measure(browser: Browser, product: Product, viewers: int, seconds: float, most_pages: int, bin_dir: Path) -> Row:
     """One product with so many viewers."""
     row = Row(product.name, viewers)
-    with served(product, bin_dir) as server, relayed(server.port) as relay:
+    with served(product, bin_dir) as server, fault_proxy(server.port) as relay:
         address = f"http://127.0.0.1:{relay.port}"
         page = browser.new_context(viewport=SIZE).new_page()  # type: ignore[arg-type]  # a TypedDict by another name
         recorder = Recorder(page, product.kind, product.interval_ms)
