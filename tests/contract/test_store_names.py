@@ -41,6 +41,16 @@ def change(store: Store, action: NameAction, entity: int, once: str = "", **what
     return number
 
 
+def split_and_undone(store: Store, entity: int, canonical: str) -> dict[str, set[tuple[Any, ...]]]:
+    """Splits a name that came with merges off and takes that back: everything stands as before, which it returns."""
+    before = everything(store)
+    number = change(store, "split", entity, canonical=canonical)
+    assert store.family(entity) == [entity]
+    store.undo_change(number, ANA, T)
+    assert everything(store) == before
+    return before
+
+
 @pytest.fixture
 def store(embedded_store: Store) -> Store:
     """One server is enough: nothing here depends on which."""
@@ -88,11 +98,7 @@ def test_an_undo_restores_every_row(store: Store, ids: list[int], action: NameAc
 def test_what_takes_back_is_itself_taken_back(store: Store, ids: list[int]) -> None:
     one, two, _ = ids
     change(store, "merge", one, other=two)
-    merged = everything(store)
-    apart = change(store, "split", one, canonical="o. brightwater")
-    assert store.family(one) == [one]
-    store.undo_change(apart, ANA, T)
-    assert everything(store) == merged
+    merged = split_and_undone(store, one, "o. brightwater")
     alone = change(store, "unmerge", two)
     store.undo_change(alone, ANA, T)
     assert everything(store) == merged
@@ -248,11 +254,7 @@ def test_a_name_that_came_with_two_merges_goes_with_both(store: Store, ids: list
     for other in (two, three):
         store.add_alias(other, "both", "Both", "ana")
         change(store, "merge", one, other=other)
-    before = everything(store)
-    number = change(store, "split", one, canonical="both")
-    assert store.family(one) == [one]
-    store.undo_change(number, ANA, T)
-    assert everything(store) == before
+    split_and_undone(store, one, "both")
 
 
 def test_hours_older_than_their_mentions_are_kept(store: Store, ids: list[int]) -> None:
