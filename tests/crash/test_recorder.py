@@ -64,6 +64,8 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     acknowledged: set[int] = set()
     for life in range(LIVES):
         acknowledged |= set(live_and_die(tmp_path, life * POLLS_A_LIFE, chance.uniform(0.05, 1.5)))
+        if not acknowledged and not any(tmp_path.rglob("part-*.parquet")):
+            continue  # killed before its first file was whole
         archive = Archive(tmp_path)
         counts = Counter(archive.read()["item_id"])
         assert archive.skipped == (), "a kill never leaves half a file under its final name"
