@@ -86,6 +86,7 @@ class Row:
     pixel_p50_s: float | None = None
     pixel_p95_s: float | None = None
     arrived_p95_s: float | None = None
+    lost: int = 0
     updates: int = 0
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
@@ -185,10 +186,11 @@ def latencies(published: Sequence[float], changes: Sequence[float]) -> list[floa
 
 
 class Others:
-    """The viewers without a browser: when a new board arrived at one of them (seconds since 1970) stands in ``seen``."""
+    """The viewers without a browser: when a new board arrived at one of them (seconds since 1970) stands in ``seen``, when one
+    lost its connection in ``lost``."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.seen = list[float]()
+        self.seen, self.lost = list[float](), list[float]()
         self.open = threading.Event()
         self._process = process
         threading.Thread(target=self._listen, daemon=True).start()
@@ -198,6 +200,8 @@ class Others:
         for line in self._process.stdout:
             if line.startswith("seen "):
                 self.seen.append(float(line.split()[1]))
+            elif line.startswith("lost "):
+                self.lost.append(float(line.split()[1]))
             elif line.startswith("open"):
                 self.open.set()
 
@@ -242,11 +246,13 @@ def measure(browser: Browser, product: Product, viewers: int, seconds: float, mo
                 row.memory_mib_per_viewer = (server.memory() - alone) / (viewers - 1)
             for one in pages:
                 one.evaluate(WATCH, product.kind)
-            before, cpu, down, up = len(server.published), server.cpu(), relay.down, relay.up
+            before, began = len(server.published), time.time()
+            cpu, down, up = server.cpu(), relay.down, relay.up
             page.wait_for_timeout(seconds * 1000)
             spent, told = server.cpu() - cpu, server.published[before:]
             _fill(row, spent, relay.down - down, relay.up - up, told)
             found = [one.evaluate("window.benchSeen") for one in pages]
+            row.lost = sum(at > began for at in rest.lost)
             _told_late(row, told, [[at / 1000 for at in each] for each in found], rest.seen)
         for one in pages:
             one.context.close()
@@ -294,6 +300,7 @@ MEASURES: Mapping[str, str] = {
     "pixel_p50_s": "stored to pixels, p50, s",
     "pixel_p95_s": "stored to pixels, p95, s",
     "arrived_p95_s": "stored to arrived, viewers without a browser, p95, s",
+    "lost": "connections lost by viewers without a browser",
 }
 
 

@@ -1,7 +1,8 @@
 """Viewers without a browser, in a process of their own: each speaks its product's protocol over real sockets.
 
 ``python -m tests.bench.peers.viewers KIND ADDRESS COUNT [RECORDED]``; prints ``open`` when all are, then ``seen SECONDS``
-(since 1970) whenever a new board has arrived at one of them. The desk's are :class:`tests.bench.desk_client.DeskClient`, the
+(since 1970) whenever a new board has arrived at one of them, and ``lost SECONDS`` when a connection broke: that viewer
+comes back, as a page does. The desk's are :class:`tests.bench.desk_client.DeskClient`, the
 wall's hear the stream and ask for the state as its script does; Dash's and Streamlit's repeat what a real page was recorded
 to send (:func:`recorded`), each in its own rhythm.
 """
@@ -14,12 +15,14 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 from playwright.sync_api import Page, WebSocket
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 from tests.bench.desk_client import HEADERS, DeskClient
 
@@ -27,6 +30,10 @@ OPENING = 4
 """So many open at a time."""
 BIG = 2000
 """A Streamlit message of more bytes carries the figure."""
+PATIENCE = 60
+"""Seconds a viewer waits for an answer."""
+BROKEN = (httpx.TransportError, WebSocketException, OSError)
+"""What a lost connection raises; a timeout is an ``OSError``."""
 
 
 class NotMeasuredError(RuntimeError):
@@ -43,14 +50,14 @@ class Opening:
     async def __aenter__(self) -> None:
         await self._gate.acquire()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failed: object, *_: object) -> None:
         self._gate.release()
-        self.count += 1
+        self.count += failed is None
 
 
-def seen() -> None:
-    """A new board is here."""
-    print(f"seen {time.time():.6f}", flush=True)
+def say(what: str) -> None:
+    """``seen``: a new board is here; ``lost``: a connection broke."""
+    print(f"{what} {time.time():.6f}", flush=True)
 
 
 async def desk(address: str, _recorded: Mapping[str, Any], opened: Opening) -> None:
@@ -59,12 +66,13 @@ async def desk(address: str, _recorded: Mapping[str, Any], opened: Opening) -> N
         client = await DeskClient.open(address)
     async for update in client.updates():
         if "rows" in update:
-            seen()
+            say("seen")
 
 
 async def wall(address: str, _recorded: Mapping[str, Any], opened: Opening) -> None:
     """A wall: the stream, and after each of its hints the state."""
-    async with httpx.AsyncClient(headers=HEADERS, timeout=httpx.Timeout(60, read=None), base_url=address) as http:
+    waits, idle = httpx.Timeout(PATIENCE, read=None), httpx.Limits(keepalive_expiry=4)  # the server's is 5 s
+    async with httpx.AsyncClient(headers=HEADERS, timeout=waits, limits=idle, base_url=address) as http:
         async with opened:
             await http.get("/wall")
             tag = (await http.get("/wall/state")).headers.get("etag", "")
@@ -76,13 +84,13 @@ async def wall(address: str, _recorded: Mapping[str, Any], opened: Opening) -> N
                 answer = await http.get("/wall/state", headers={"If-None-Match": tag})
                 if answer.status_code == 200:
                     tag = answer.headers.get("etag", "")
-                    seen()
+                    say("seen")
 
 
 async def dash(address: str, recorded: Mapping[str, Any], opened: Opening) -> None:
     """A page of Dash: its interval's question, with the step it has."""
     asked = json.loads(recorded["body"])
-    async with httpx.AsyncClient(headers=recorded["headers"], timeout=60, base_url=address) as http:
+    async with httpx.AsyncClient(headers=recorded["headers"], timeout=PATIENCE, base_url=address) as http:
         async with opened:
             for path in ("/", "/_dash-layout", "/_dash-dependencies"):
                 await http.get(path)
@@ -92,8 +100,10 @@ async def dash(address: str, recorded: Mapping[str, Any], opened: Opening) -> No
             asked["inputs"][0]["value"] += 1
             answer = await http.post(recorded["path"], content=json.dumps(asked, separators=(",", ":")))
             if answer.status_code == 200:
-                asked["state"][0]["value"] = answer.json()["response"]["step"]["data"]
-                seen()
+                response = answer.json()["response"]
+                if "step" in response:  # else nothing is new
+                    asked["state"][0]["value"] = response["step"]["data"]
+                    say("seen")
             await asyncio.sleep(max(0.0, recorded["interval"] - (time.monotonic() - began)))
 
 
@@ -102,7 +112,9 @@ async def streamlit(address: str, recorded: Mapping[str, Any], opened: Opening) 
     first, again = bytes.fromhex(recorded["first"]), bytes.fromhex(recorded["again"])
     place = address.replace("http", "ws", 1) + "/_stcore/stream"
     async with opened:
-        socket = await connect(place, subprotocols=["streamlit"], max_size=2**26, ping_interval=None)  # type: ignore[list-item]  # a plain string
+        socket = await connect(
+            place, subprotocols=["streamlit"], max_size=2**26, ping_interval=None, open_timeout=PATIENCE,  # type: ignore[list-item]  # a plain string
+        )  # fmt: skip
         await socket.send(first)
         await asyncio.sleep(0.5)
 
@@ -114,12 +126,14 @@ async def streamlit(address: str, recorded: Mapping[str, Any], opened: Opening) 
 
     asking = asyncio.create_task(ask())
     last = b""
-    async for message in socket:
-        figure = message if isinstance(message, bytes) and len(message) > BIG else last
-        if figure != last:
-            last = figure
-            seen()
-    asking.cancel()
+    try:
+        async for message in socket:
+            figure = message if isinstance(message, bytes) and len(message) > BIG else last
+            if figure != last:
+                last = figure
+                say("seen")
+    finally:
+        asking.cancel()
 
 
 KINDS = {"desk": desk, "wall": wall, "dash": dash, "streamlit": streamlit}
@@ -160,9 +174,19 @@ class Recorder:
         raise NotMeasuredError(f"{self._kind}: the page has not asked again")
 
 
+async def staying(kind: str, address: str, recorded: Mapping[str, Any], opening: Opening) -> None:
+    """A viewer that comes back a second after it is lost, for ever."""
+    while True:
+        with suppress(*BROKEN):
+            await KINDS[kind](address, recorded, opening)
+        say("lost")
+        await asyncio.sleep(1)
+        opening = Opening()  # it has been counted
+
+
 async def _all(kind: str, address: str, count: int, recorded: Mapping[str, Any]) -> None:
     opening = Opening()
-    tasks = [asyncio.create_task(KINDS[kind](address, recorded, opening)) for _ in range(count)]
+    tasks = [asyncio.create_task(staying(kind, address, recorded, opening)) for _ in range(count)]
     while opening.count < count:
         done, _ = await asyncio.wait(tasks, timeout=0.1)
         for task in done:
