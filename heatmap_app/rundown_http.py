@@ -15,8 +15,8 @@ from requests.auth import AuthBase
 from pipelines.clock import SystemClock
 from pipelines.errors import PermanentError, RateLimitedError, SourceError, TransientError
 from pipelines.ingest.bounded import BoundedSession, DeadlineError, RefusedBodyError
-from pipelines.ingest.guard import retry_after_seconds
 from pipelines.outgoing import fault_of
+from pipelines.retry_after import retry_after_seconds
 from pipelines.settings import Settings
 
 SOURCE = "rundown"

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 from pipelines.clock import SystemClock
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.bounded import BoundedSession, DeadlineError, RefusedBodyError
-from pipelines.ingest.guard import retry_after_seconds
+from pipelines.retry_after import retry_after_seconds
 from pipelines.settings import Settings
 
 SOURCE = "writer"

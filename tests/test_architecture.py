@@ -16,6 +16,7 @@ FOUNDATION = {
     "settings",
     "view",
     "outgoing",
+    "retry_after",
     "section",
     "settings_auth",
     "settings_kpis",

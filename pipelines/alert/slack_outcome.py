@@ -10,6 +10,8 @@ from urllib.error import URLError
 from slack_sdk.errors import SlackApiError
 
 from pipelines.alert.deliver import Gone, NotSent, RateLimited, Refused, Uncertain
+from pipelines.clock import SystemClock
+from pipelines.retry_after import retry_after_seconds
 
 GONE = {"message_not_found", "message_deleted"}
 UNSURE = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
@@ -49,7 +51,7 @@ def api_outcome(error: SlackApiError) -> Outcomes:
 def answer_outcome(status: int, code: str, headers: Mapping[str, str], needed: str) -> Outcomes:
     """What an answer of Slack means for the message."""
     if status == 429 or code in {"ratelimited", "rate_limited"}:
-        return RateLimited(_seconds(headers.get("retry-after")))
+        return RateLimited(retry_after_seconds(headers.get("retry-after"), SystemClock().now()))
     if status >= 500 or code in UNSURE or (status == 200 and not code):
         return Uncertain(f"Slack answered {status} {code}".strip())
     if code in GONE:
@@ -57,14 +59,6 @@ def answer_outcome(status: int, code: str, headers: Mapping[str, str], needed: s
     return Refused(
         PLAIN.get(code, f"Slack answered {status} {code}".strip()).format(needed=needed or "see the app's page")
     )
-
-
-def _seconds(value: str | None) -> float:
-    """Retry-After in seconds; 60 where it is not a number, never more than an hour."""
-    try:
-        return min(3600.0, max(1.0, float(value or 60)))
-    except ValueError:
-        return 60.0
 
 
 def wire_outcome(error: Exception) -> NotSent | Uncertain:

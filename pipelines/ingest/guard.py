@@ -1,4 +1,4 @@
-"""Rules for replies nobody here controls: how large, what kind, how long to wait, which addresses.
+"""Rules for replies nobody here controls: how large, what kind, which addresses.
 
 Pure or nearly so; used by our own client (``http``) and by the session under PRAW (``bounded``).
 """
@@ -10,17 +10,11 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pipelines.errors import SourceError
 
-DEFAULT_WAIT_S = 60.0
-"""How long to stay away when an upstream says "too many requests" without saying for how long."""
-
-MIN_WAIT_S, MAX_WAIT_S = 1.0, 3600.0
 ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 SLACK_BYTES = 65_536
 REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "x-amz-request-id", "cf-ray")
@@ -116,30 +110,6 @@ def looks_like(body: bytes) -> Looks:
     if head.startswith(b"<"):
         return "html" if b"<html" in head or b"<!doctype html" in head else "xml"
     return "json" if head.startswith((b"{", b"[", b")]}'")) else "text"
-
-
-def retry_after_seconds(value: str | None, now: datetime) -> float:
-    """How long ``Retry-After`` asks to wait, in seconds, never less than 1 or more than 3600.
-
-    ``value`` is the header: seconds or an HTTP date. Missing, negative, past or unreadable means 60.
-    """
-    seconds = _seconds(value.strip(), now) if value else None
-    if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        return DEFAULT_WAIT_S
-    return min(max(seconds, MIN_WAIT_S), MAX_WAIT_S)
-
-
-def _seconds(value: str, now: datetime) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return (until - now).total_seconds()
 
 
 def request_id(headers: Mapping[str, str]) -> str:

@@ -29,11 +29,11 @@ from pipelines.ingest.guard import (
     answered,
     looks_like,
     place,
-    retry_after_seconds,
 )
 from pipelines.ingest.http_guard import peer_trace
 from pipelines.ingest.redirects import check_redirect, check_scheme, origin, redirect_target
 from pipelines.outgoing import AddressRefusedError
+from pipelines.retry_after import retry_after_seconds
 
 USER_AGENT = "et-heatmap/0.1 (newsroom trend monitor)"
 MAX_REDIRECTS = 5

@@ -13,7 +13,8 @@ import requests
 
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.bounded import DeadlineError, Last, RefusedBodyError
-from pipelines.ingest.guard import looks_like, retry_after_seconds
+from pipelines.ingest.guard import looks_like
+from pipelines.retry_after import retry_after_seconds
 
 SOURCE = "reddit"
 TOKEN_PATH = "/api/v1/access_token"  # noqa: S105 # a path, not a secret

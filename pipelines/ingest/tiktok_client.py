@@ -30,9 +30,10 @@ from apify_client.http_clients import ImpitHttpClientAsync
 
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
 from pipelines.ingest.clean import clean_text
-from pipelines.ingest.guard import looks_like, request_id, retry_after_seconds
+from pipelines.ingest.guard import looks_like, request_id
 from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.outgoing import refuse_host
+from pipelines.retry_after import retry_after_seconds
 from pipelines.settings import TikTok
 
 SOURCE = "tiktok"

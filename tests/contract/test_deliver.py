@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from pipelines.alert.deliver import Deliverer, Pace, Sender
+from pipelines.alert.deliver import Deliverer, Pace, RateLimited, Sender
 from pipelines.alert.message import RESENT, Message, make_message
-from pipelines.alert.slack import build_sender
+from pipelines.alert.slack import BotSender, build_sender
 from pipelines.clock import ManualClock
 from pipelines.outbox import SLACK, Alert, Claim, Decided
 from pipelines.settings import load_settings
@@ -99,6 +99,16 @@ def test_s1_a_429_waits_as_long_as_it_was_told(desk: Desk) -> None:
     assert "queued until" in desk.states[0][1]
     desk.run(5)
     assert desk.slack.keys() == ["live|spike|1", "live|spike|2"]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("Fri, 01 Jan 2100 00:00:00 GMT", 3600), ("nan", 60), (None, 60)])
+def test_s1_a_wait_that_is_no_number_is_read_as_elsewhere(desk: Desk, asked: str | None, seconds: float) -> None:
+    desk.upstream.plan("conversations.history", too_many(asked))
+    sender = desk.sender()
+    assert isinstance(sender, BotSender)
+    with pytest.raises(RateLimited) as caught:
+        sender.find("live|spike|1", T)
+    assert caught.value.seconds == seconds
 
 
 @pytest.mark.parametrize("fault", ["500", "reset"])

@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from pipelines.clock import ManualClock
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, SourceError, TransientError
-from pipelines.ingest.guard import looks_like, place, retry_after_seconds
+from pipelines.ingest.guard import looks_like, place
 from pipelines.ingest.http import Http, Reply
 from pipelines.outgoing import is_private
+from pipelines.retry_after import retry_after_seconds
 from tests.upstreams import server
 from tests.upstreams.server import Answer, Upstream
 

@@ -33,7 +33,7 @@ from pipelines.ingest.clean import (
     items_frame,
     read_time,
 )
-from pipelines.ingest.guard import BodyBrokenError, BodyTooLargeError, Inflater, looks_like, place, retry_after_seconds
+from pipelines.ingest.guard import BodyBrokenError, BodyTooLargeError, Inflater, looks_like, place
 from pipelines.ingest.http import Http
 from pipelines.ingest.reddit_rows import is_removed, is_whole, item_row, post_of
 from pipelines.ingest.state import MemoryState
@@ -48,6 +48,7 @@ from pipelines.normalize.names import canonical, display, slugify, split_camel
 from pipelines.outbox import Alert, Claim
 from pipelines.read.receipts import _receipt_place
 from pipelines.recording import POLLS, Archive, DamagedFileError, encode, open_file, read_items
+from pipelines.retry_after import retry_after_seconds
 from pipelines.score_file import read_mentions
 from pipelines.settings import load_settings
 from pipelines.vetting import starting_s
