@@ -47,13 +47,23 @@ def breeder(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
-def live(process: subprocess.Popen[str], seconds: float) -> None:
-    """One worker's life and death."""
+@contextmanager
+def living(process: subprocess.Popen[str]) -> Iterator[None]:
+    """One worker's life; its death at the end of the block."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("\n")
     process.stdin.flush()
     child = int(process.stdout.readline())
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    assert int(process.stdout.readline()) == signal.SIGKILL, "the worker died of nothing else"
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        ended = int(process.stdout.readline())
+    assert ended == signal.SIGKILL, "the worker died of nothing else"
+
+
+def live(process: subprocess.Popen[str], seconds: float) -> None:
+    """A life of so many seconds."""
+    with living(process):
+        time.sleep(seconds)
