@@ -16,8 +16,8 @@ log = structlog.get_logger(__name__)
 
 
 def _set_domain(page: Page, value: Any) -> None:
-    if page.entity is None or value not in tuple(Domain):
-        return
+    if page.entity is None or page.state.at is not None or value not in tuple(Domain):
+        return  # a page that looks back has no such control
     user = page.user()
     if user is None or not user.may("editor"):
         page.refresh("The domain was not changed: that needs the role editor.")

@@ -36,10 +36,10 @@ def top(view: EntityView, state: ViewState, settings: Settings, user: User, time
         close,
         data_key="head",
     )
-    keep = tag(
-        "div", watch_button(view, user), add_button(entity.slug, entity.name, state), class_="do keep", data_key="keep"
-    )
-    notes = (keep, moved_here(state.entity or entity.slug, view), muted_note(view, past=state.at is not None))
+    past = state.at is not None
+    watch, compare = watch_button(view, user, past=past), add_button(entity.slug, entity.name, state)
+    keep = tag("div", watch, compare, class_="do keep", data_key="keep")
+    notes = (keep, moved_here(state.entity or entity.slug, view, past=past), muted_note(view, past=past))
     if item is None:
         quiet = None if view.muted else tag("p", _unscored(state), class_="quiet", data_key="quiet")
         return join(head, notes, quiet)
@@ -51,15 +51,16 @@ def _unscored(state: ViewState) -> str:
     return f"Not on any board {when}: too little was said about it in the 12 h before to score."
 
 
-def more(view: EntityView, times: Times, now: datetime) -> Html:
-    """Who is named with it, trades, provenance, domain with its evidence, alerts and decisions."""
+def more(view: EntityView, times: Times, now: datetime, *, past: bool = False) -> Html:
+    """Who is named with it, trades, provenance, domain with its evidence, alerts and decisions. ``past``: looked back at,
+    with nothing to correct."""
     trades = view.item.trades if view.item else TradesStatus()
     return join(
         _block("Named together with", together(view.entity.name, view.related)) if view.related else None,
         _block("Trades", tag("p", trades_words(trades, times, now))),
         package_section(view, times, now),
         _block("Where it came from", origin(view, times, now)),
-        _domain(view),
+        _domain(view, past=past),
         _block("Could be the same as", _related(view.suggestions)) if view.suggestions else None,
         _block("Alerts", _alerts(view, times, now)) if view.alerts else None,
         _block("Why it did or did not alert, last 24 h", _decisions(view)) if view.decisions else None,
@@ -166,7 +167,10 @@ def _chip(text: str, reached: bool) -> Html:
     return tag("span", sign, " ", text, class_="reached" if reached else "not-reached")
 
 
-def _domain(view: EntityView) -> Html:
+def _domain(view: EntityView, *, past: bool) -> Html:
+    if past:
+        words = f"{view.entity.domain.capitalize()}. It is corrected on the live board; what speaks for it is today's:"
+        return _block("Domain", tag("p", words), domain_evidence(view.domain_evidence))
     options = [
         tag("option", str(domain).capitalize(), value=str(domain), selected=domain == view.entity.domain)
         for domain in Domain

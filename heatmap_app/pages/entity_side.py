@@ -80,7 +80,10 @@ class EntitySide:
             "timeline": once(timeline, view, state.window, settings, times, live=_present(state, board)),
             "entity-why": why(view.item, settings, times) if view.item else Html(),
             "receipts": receipts.receipts(self.page, state, times, now),
-            "entity-more": join(entity_panel.more(view, times, now), naming.naming(view, who, times, real)),
+            "entity-more": join(
+                entity_panel.more(view, times, now, past=state.at is not None),
+                naming.naming(view, who, times, real, past=state.at is not None),
+            ),
         }
 
 

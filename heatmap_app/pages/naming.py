@@ -20,28 +20,38 @@ from pipelines.view import EntityView, NameRow, PastChange
 SHOWN = 12
 FORMS = 500
 """Names offered in a form; one with more says so, and where the others are reached."""
+MUTED = (
+    "Muted: it is on no board and is neither scored nor alerted. Receipts go on being collected. "
+    "“Show again” under Names brings it back."
+)
+MUTED_THEN = "Muted at that time: it was on no board, and was neither scored nor alerted."
+GONE = {
+    "muted": "Muted since: it is on no board today. What is shown is how it stood then.",
+    "merged": "Merged into another name since. What is shown is how it stood then, on its own.",
+}
+THEN = "As they stood then, with the receipts they had. Names are changed on the live board."
 NOT_EDITOR = "Changing names needs the role editor; you can read them here."
 
 
-def naming(view: EntityView, user: User, times: Times, now: datetime) -> Html:
-    """The section. ``now``: the machine's time, as the changes are."""
-    edits = user.may("editor")
+def naming(view: EntityView, user: User, times: Times, now: datetime, *, past: bool = False) -> Html:
+    """The section. ``now``: the machine's time, as the changes are. ``past``: names as they stood, which nobody changes."""
+    edits = user.may("editor") and not past
     return tag(
         "section",
         tag("h3", "Names"),
         tag("ul", _rows(view.names[:SHOWN]), class_="names", data_key="list"),
         _rest(view.names[SHOWN:]),
-        _does(view) if edits else tag("p", NOT_EDITOR, class_="quiet", data_key="does"),
+        _does(view) if edits else tag("p", THEN if past else NOT_EDITOR, class_="quiet", data_key="does"),
         _changes(view, times, now, edits=edits) if view.changes else None,
         _forms(view) if edits else None,
         class_="block naming", data_key="naming",
     )  # fmt: skip
 
 
-def watch_button(view: EntityView, user: User) -> Html | None:
-    """Puts the name on the desk's watchlist, or takes it off."""
-    if not user.may("editor"):
-        return tag("small", "Watched", data_key="watch") if view.watched else None
+def watch_button(view: EntityView, user: User, *, past: bool = False) -> Html | None:
+    """Puts the name on the desk's watchlist, or takes it off; of the past it says whether it was there."""
+    if past or not user.may("editor"):
+        return tag("small", "Watched then" if past else "Watched", data_key="watch") if view.watched else None
     words = "Watched ✓" if view.watched else "Watch"
     title = (
         "On the desk's watchlist; press to take it off"
@@ -55,25 +65,20 @@ def watch_button(view: EntityView, user: User) -> Html | None:
     return tag("form", press, data_post=f"{_base(view)}/watch", data_method=method, data_key="watch")
 
 
-def moved_here(asked: str, view: EntityView) -> Html | None:
-    """What a link to a name says that became part of this one."""
+def moved_here(asked: str, view: EntityView, *, past: bool = False) -> Html | None:
+    """What a link to a name says that became part of this one, or was part of it then."""
     if asked == view.entity.slug:
         return None
-    words = ("The link was to ", tag("bdi", asked), ", which is part of ", tag("bdi", view.entity.name), " now.")
+    part = (", which was part of ", " then.") if past else (", which is part of ", " now.")
+    words = ("The link was to ", tag("bdi", asked), part[0], tag("bdi", view.entity.name), part[1])
     return tag("p", *words, class_="moved", role="note", data_key="moved")
 
 
 def muted_note(view: EntityView, *, past: bool = False) -> Html | None:
-    """Why a muted name has no score; with ``past`` that it is muted today, whatever the board then says."""
-    if not view.muted:
-        return None
-    why = (
-        "Muted today: it is on no board since, and is neither scored nor alerted. What is shown is how it stood then."
-        if past
-        else "Muted: it is on no board and is neither scored nor alerted. Receipts go on being collected. "
-        "“Show again” under Names brings it back."
-    )
-    return tag("p", why, class_="moved", role="note", data_key="muted")
+    """Why a muted name has no score; with ``past`` that it was muted then, or what became of it since."""
+    gone = view.item.gone if past and view.item else ""
+    why = GONE.get(gone, "") or (MUTED_THEN if past else MUTED) if view.muted or gone else ""
+    return tag("p", why, class_="moved", role="note", data_key="muted") if why else None
 
 
 def _rows(names: Sequence[NameRow]) -> list[Html]:

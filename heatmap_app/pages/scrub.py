@@ -20,7 +20,10 @@ SPAN = timedelta(days=7)
 GAP_POLLS = 2.5
 """Scoring intervals without a poll from which a stretch counts as missing."""
 THINNED = f"Of this poll the {KEEP_RANKS} hottest names are kept, and those that climbed."
-TODAYS = "How names are called, their domains and ★ are today's; who was muted or merged since is marked."
+AS_THEN = (
+    "Names, ★ and domains are as they were; a domain told from evidence and names an import brought since are today's. "
+    "Who was muted or merged since is marked."
+)
 
 
 def poll_at(polls: Sequence[datetime], moment: datetime) -> datetime | None:
@@ -112,7 +115,7 @@ def _words(
         notes.append(THINNED)
     return join(
         tag("strong", "As of ", tag("span", _day(as_of, times), id="scrub-says"), ", not live"),
-        tag("small", " ".join([*notes, TODAYS])),
+        tag("small", " ".join([*notes, AS_THEN])),
     )
 
 

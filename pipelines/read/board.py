@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pipelines.errors import InputError
 from pipelines.health import GRACE, healthy_platforms
 from pipelines.model import DEFAULT_DOMAINS, PLATFORMS
+from pipelines.naming_past import NamesThen
 from pipelines.read.health import source_health
 from pipelines.read.items import COLUMNS, heat_item, hour_starts, read_beside
 from pipelines.read.past import as_then
@@ -43,8 +44,8 @@ def heat_view(
 ) -> HeatView:
     """The board at the latest scoring poll, or at the latest not after ``at``, then with the sources as they were.
 
-    A past board has the names it had, also those muted or merged since (:attr:`HeatItem.gone`); how they are called, their
-    domains and the watchlist are today's.
+    A past board has the names it had, also those muted or merged since (:attr:`HeatItem.gone`), with the domains and on the
+    watchlist of then; what ``pipelines.naming_past`` cannot take back is today's.
 
     ``domains`` None means all; ``platforms``: names seen on any of these; ``watched_only``: those on the
     watchlist; ``hours`` is how many the map shows. ``mode`` and
@@ -60,10 +61,12 @@ def heat_view(
     watched = store.watched_hours(PLATFORMS, poll.at if poll else then)
     if poll is None:
         return HeatView(None, shown_mode, False, (), hour_starts(then, hours), 0, watched, sources)
-    query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms),
-                       store.watched() if watched_only else None, as_then=at is not None)  # fmt: skip
+    names = None if at is None else store.names_then(poll.stored_at)
+    starred = None if not watched_only else store.watched() if names is None else names.watched
+    query = BoardQuery(sort, limit, min_velocity, min_spread, _texts(domains), _texts(platforms), starred,
+                       as_then=names is not None, domains_then=names.domains if names else None)  # fmt: skip
     scored, matching = store.board_counts(poll.id, query)
-    items, starts = _items(store, settings, poll, query, hours), hour_starts(poll.at, hours)
+    items, starts = _items(store, settings, poll, query, hours, names), hour_starts(poll.at, hours)
     return HeatView(
         as_of=poll.at,
         mode=shown_mode,
@@ -93,16 +96,18 @@ def is_stale(
     return not healthy_platforms(PLATFORMS, successes, seconds, now)
 
 
-def _items(store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery, hours: int) -> tuple[HeatItem, ...]:
+def _items(
+    store: Store, settings: Settings, poll: ScorePoll, query: BoardQuery, hours: int, names: NamesThen | None
+) -> tuple[HeatItem, ...]:
     rows = store.board_rows(poll.id, query)
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, replace(query, limit=PLACES)) if before else {}
-    beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous, hours)
+    beside = read_beside(store, [row["entity_id"] for row in rows], poll.at, previous, hours, names)
     items = tuple(heat_item(row, rank, beside, settings) for rank, row in enumerate(rows, start=1))
-    if not query.as_then:
+    if names is None:
         return items
     thinned = before is not None and store.thinned(before)
-    return tuple(as_then(item, row, thinned=thinned) for item, row in zip(items, rows, strict=True))
+    return tuple(as_then(item, row, names, thinned=thinned) for item, row in zip(items, rows, strict=True))
 
 
 def _watched(store: Store, starts: Sequence[datetime], until: datetime) -> tuple[datetime, ...]:

@@ -7,56 +7,61 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines.model import SOURCES
+from pipelines.naming_past import NamesThen, changes_then
 from pipelines.normalize.names import canonical
 from pipelines.read.items import heat_item, hour_starts, read_beside, read_history
-from pipelines.read.past import as_then, last_as_scored
+from pipelines.read.past import as_then, entity_at, family_at, last_as_scored, names_at
 from pipelines.read.story import entity_package
 from pipelines.read.why import SPAN, runs
 from pipelines.settings import Settings
 from pipelines.store.boards import BoardQuery
 from pipelines.store.store import Store
-from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, NameLine, TimelinePoint
+from pipelines.view import EntityRef, EntityView, HeatItem, HistoryPoint, NameLine, PastChange, TimelinePoint
 
 TIMELINE_HOURS = 168
 RELATED_SPAN = timedelta(days=7)
 PLACES = 1_000
 ALERTS = 10
+CHANGES, EVERY = 8, 200
+"""How many changes of names are shown, and of how many those are chosen on a past board."""
 
 
 def entity_view(store: Store, settings: Settings, slug: str, now: datetime, *, past: bool = False) -> EntityView | None:
     """Everything about the entity of that slug (of a merged one: about what it was merged into); None if unknown.
 
-    With ``past``, ``now`` is an instant looked back at: its scores, volumes, alerts and decisions are those up to then,
-    the score its own where it stood alone then and was merged since; its names, domain and muting are today's.
+    With ``past``, ``now`` is an instant looked back at: its scores, volumes, alerts and decisions are those up to then, and
+    so are its names, domain and muting, and what was part of it (:mod:`pipelines.naming_past`, also for what is not known).
     """
-    entity_id = store.find(slug)
+    until = now if past else None
+    then = names_at(store, until)
+    entity_id = entity_at(store, slug, then)
     row = None if entity_id is None else store.entity_row(entity_id)
     if entity_id is None or row is None:
         return None
-    family = store.family(entity_id)
-    names = store.names_of([entity_id])[entity_id]
-    until = now if past else None
+    row = row if then is None else then.told(row)
+    family = family_at(store, entity_id, then)
+    names = store.names_of([entity_id], then)[entity_id]
     alerts = store.alert_rows(ids=family, limit=ALERTS, until=until)
-    item, scored_at = scored_item(store, settings, _apart(store, family, slug) if past else [entity_id], until)
+    item, scored_at = scored_item(store, settings, [entity_id], until, then)
     return EntityView(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"], names),
-        first_seen=store.first_seen([entity_id]).get(entity_id),
+        first_seen=store.first_seen([entity_id], then).get(entity_id),
         origin=row["origin"],
         muted=row["muted"],
         provenance=dict(row["provenance"]),
-        domain_evidence=_evidence(store, family, row),
+        domain_evidence=_evidence(store, family, row, then),
         item=item,
         timeline=_timeline(store, family, now, past=past),
-        related=related_names(store, family, now),
-        suggestions=_suggestions(store, family),
+        related=related_names(store, family, now, then),
+        suggestions=() if past else _suggestions(store, family),
         alerts=_alerts(alerts),
         decisions=runs(store.decision_rows(family, now - SPAN, now)),
-        package=entity_package(store, family, row, item, alerts[0] if alerts else None, now),
+        package=entity_package(store, family, row, item, alerts[0] if alerts else None, now, then),
         scored_at=scored_at,
-        history=_history_to(store, item.entity.id if item else entity_id, scored_at, item, past=past),
-        names=tuple(store.name_rows(family)),
-        changes=tuple(store.past_changes(family)),
-        watched=entity_id in store.watched(),
+        history=_history_to(store, entity_id, scored_at, item, past=past),
+        names=tuple(store.name_rows(family, then=then, until=until)),
+        changes=_changes(store, family, until),
+        watched=entity_id in (store.watched() if then is None else then.watched),
     )
 
 
@@ -67,8 +72,9 @@ def timeline(
 
     With ``past``, ``now`` is an instant looked back at: its own hour counts what was seen by then.
     """
-    entity_id = store.find(slug)
-    return None if entity_id is None else _timeline(store, store.family(entity_id), now, hours, past=past)
+    then = names_at(store, now if past else None)
+    entity_id = entity_at(store, slug, then)
+    return None if entity_id is None else _timeline(store, family_at(store, entity_id, then), now, hours, past=past)
 
 
 def history(store: Store, settings: Settings, slug: str, hours: int = 24) -> tuple[HistoryPoint, ...] | None:
@@ -83,13 +89,13 @@ def history(store: Store, settings: Settings, slug: str, hours: int = 24) -> tup
 def lines(store: Store, slugs: Sequence[str], hours: int, at: datetime | None = None) -> tuple[NameLine, ...]:
     """The hourly scores of several entities up to the latest scoring poll (not after ``at``), in the order asked for;
     unknown slugs are left out, and one of a merged entity stands for what it was merged into."""
-    ids = list(dict.fromkeys(found for slug in slugs if (found := store.find(slug)) is not None))
-    poll = store.latest(at)
+    poll, then = store.latest(at), names_at(store, at)
+    ids = list(dict.fromkeys(found for slug in slugs if (found := entity_at(store, slug, then)) is not None))
     history = read_history(store, ids, poll.at, max(1, hours)) if poll and ids else {}
     if poll and at is not None:
         rows = {key: store.board_row(poll.id, key, as_then=True) for key in history}
         history = {key: last_as_scored(points, _scores(rows[key])) for key, points in history.items()}
-    return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids))
+    return tuple(NameLine(ref, history.get(ref.id, ())) for ref in _refs(store, ids, then))
 
 
 def search(store: Store, q: str, limit: int = 20) -> tuple[EntityRef, ...]:
@@ -101,8 +107,8 @@ def search(store: Store, q: str, limit: int = 20) -> tuple[EntityRef, ...]:
     return _refs(store, found)
 
 
-def _refs(store: Store, ids: Sequence[int]) -> tuple[EntityRef, ...]:
-    rows, names = store.briefs(ids), store.names_of(ids)
+def _refs(store: Store, ids: Sequence[int], then: NamesThen | None = None) -> tuple[EntityRef, ...]:
+    rows, names = store.briefs(ids, then), store.names_of(ids, then)
     return tuple(
         EntityRef(key, row["slug"], row["name"], row["kind"], row["domain"], names.get(key, ()))
         for key in ids
@@ -111,10 +117,10 @@ def _refs(store: Store, ids: Sequence[int]) -> tuple[EntityRef, ...]:
 
 
 def scored_item(
-    store: Store, settings: Settings, ids: Sequence[int], at: datetime | None = None
+    store: Store, settings: Settings, ids: Sequence[int], at: datetime | None = None, then: NamesThen | None = None
 ) -> tuple[HeatItem | None, datetime | None]:
     """The row of the first of ``ids`` that the latest scoring poll (not after ``at``) scored, placed by HEAT among all
-    names, and when it was."""
+    names, and when it was. ``then``: with names as they stood at that poll."""
     poll, past = store.latest(at), at is not None
     if poll is None:
         return None, None
@@ -125,15 +131,9 @@ def scored_item(
     place, row = found
     before = store.latest(poll.at - timedelta(microseconds=1))
     previous = store.board_places(before.id, BoardQuery(limit=PLACES, as_then=past)) if before else {}
-    item = heat_item(row, place, read_beside(store, [row["entity_id"]], poll.at, previous), settings)
+    item = heat_item(row, place, read_beside(store, [row["entity_id"]], poll.at, previous, then=then), settings)
     thinned = past and before is not None and store.thinned(before)
-    return as_then(item, row, thinned=thinned) if past else item, poll.at
-
-
-def _apart(store: Store, family: Sequence[int], slug: str) -> list[int]:
-    """The family, but first the one that was asked for, where it was merged into another since."""
-    rows = [(key, store.entity_row(key)) for key in family[1:]]
-    return [*(key for key, row in rows if row is not None and row["slug"] == slug), *family]
+    return item if then is None else as_then(item, row, then, thinned=thinned), poll.at
 
 
 def _history_to(
@@ -172,16 +172,29 @@ def _timeline(
     return tuple(points)
 
 
-def _evidence(store: Store, family: Sequence[int], row: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """What speaks for which domain; an editor's word first."""
+def _evidence(
+    store: Store, family: Sequence[int], row: dict[str, Any], then: NamesThen | None
+) -> tuple[dict[str, Any], ...]:
+    """What speaks for which domain; an editor's word first, unless it came since."""
     by_hand = {"kind": "editor", "domain": row["domain"], "weight": None, "detail": "set by an editor", "at": None}
-    return (*([by_hand] if row["domain_by"] == "editor" else []), *store.evidence_rows(family))
+    spoken = row["domain_by"] == "editor" and (then is None or row["id"] not in then.domains)
+    return (*([by_hand] if spoken else []), *store.evidence_rows(family))
 
 
-def related_names(store: Store, family: Sequence[int], now: datetime) -> tuple[dict[str, Any], ...]:
+def _changes(store: Store, family: Sequence[int], until: datetime | None) -> tuple[PastChange, ...]:
+    """What people changed; of a past board what they had changed when it was stored."""
+    if until is None:
+        return tuple(store.past_changes(family))
+    poll = store.latest(until)
+    return changes_then(store.past_changes(family, EVERY), poll.stored_at)[:CHANGES] if poll else ()
+
+
+def related_names(
+    store: Store, family: Sequence[int], now: datetime, then: NamesThen | None = None
+) -> tuple[dict[str, Any], ...]:
     """Names met in the same items in the last 7 days: id, slug, name, kind, domain and how many items."""
-    together = store.together(family, now - RELATED_SPAN, until=now)
-    rows = store.briefs([key for key, _ in together])
+    together = store.together(family, now - RELATED_SPAN, until=now, then=then)
+    rows = store.briefs([key for key, _ in together], then)
     return tuple({**_brief(rows[key]), "count": n} for key, n in together if key in rows)
 
 

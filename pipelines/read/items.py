@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipelines.naming_past import NamesThen
 from pipelines.settings import Settings
 from pipelines.store.store import Store
 from pipelines.view import Calibrated, EntityRef, Gates, HeatItem, HistoryPoint, PlatformScore, TradesStatus
@@ -37,13 +38,16 @@ def hour_starts(as_of: datetime, hours: int = COLUMNS) -> tuple[datetime, ...]:
 
 
 def read_beside(
-    store: Store, ids: Sequence[int], as_of: datetime, previous: Mapping[int, int], hours: int = COLUMNS
-) -> Beside:
-    """Everything :class:`Beside` holds for these entities, in a handful of queries; ``hours`` of history."""
-    first_pass, trade_items = store.trade_times(ids, as_of - TRADES_BEFORE - TRADES_AFTER, as_of)
+    store: Store, ids: Sequence[int], as_of: datetime, previous: Mapping[int, int], hours: int = COLUMNS,
+    then: NamesThen | None = None,
+) -> Beside:  # fmt: skip
+    """Everything :class:`Beside` holds for these entities, in a handful of queries; ``hours`` of history. ``then``: with the
+    names of a past board."""
+    first_pass, trade_items = store.trade_times(ids, as_of - TRADES_BEFORE - TRADES_AFTER, as_of, then)
     trades = {key: trades_status(first_pass.get(key), trade_items.get(key, []), as_of) for key in ids}
     history = read_history(store, ids, as_of, hours)
-    return Beside(store.names_of(ids), store.first_seen(ids), trades, history, previous, store.watched())
+    watched = store.watched() if then is None else then.watched
+    return Beside(store.names_of(ids, then), store.first_seen(ids, then), trades, history, previous, watched)
 
 
 def trades_status(

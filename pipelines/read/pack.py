@@ -14,6 +14,7 @@ from pipelines.read.board import is_stale
 from pipelines.read.entity import TIMELINE_HOURS, related_names, scored_item, timeline
 from pipelines.read.health import source_health
 from pipelines.read.kpis import AlertLead, alert_leads
+from pipelines.read.past import family_at, names_at
 from pipelines.read.receipts import receipt_of
 from pipelines.read.story import entity_package
 from pipelines.read.why import runs
@@ -28,7 +29,8 @@ WEEK = timedelta(days=7)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_AS_OF = (
     "Engagement is as last seen, and volumes per hour are as known today.",
-    "Names, domain, settings, the sources' health and where the name came from are as they are today.",
+    "Settings and the sources' health are as they are today.",
+    "So are a domain told from evidence, names that an import brought since, and receipts of a name taken away since.",
     "Trade stories after the alert are listed too: they are how its lead is known.",
 )
 
@@ -117,31 +119,37 @@ def research_pack(
     row = None if entity_id is None else store.entity_row(entity_id)
     if entity_id is None or row is None:
         return None
-    family = store.family(entity_id)
-    asked = None if alert is None else _asked(store, family, alert)
+    asked = None if alert is None else _asked(store, store.family(entity_id), alert)
     as_of = asked["at"] if asked else now
-    item, scored_at = scored_item(store, settings, [entity_id], as_of if asked else None)
+    then = names_at(store, as_of if asked else None)
+    if (
+        then is not None and asked is not None
+    ):  # what the alert was about, also where that is part of another name today
+        entity_id = then.root(asked["entity_id"])
+        row = then.told(store.entity_row(entity_id) or row)
+    family = family_at(store, entity_id, then)
+    item, scored_at = scored_item(store, settings, [entity_id], as_of if asked else None, then)
     sources = source_health(store, settings, now, mode=mode or None, poll_seconds=poll_seconds)
     every = store.alert_rows(ids=family, limit=MOST_ALERTS)
     latest = asked or next(iter(every), None)
     return Pack(
         entity=EntityRef(entity_id, row["slug"], row["name"], row["kind"], row["domain"],
-                         store.names_of([entity_id])[entity_id]),
+                         store.names_of([entity_id], then)[entity_id]),
         as_of=as_of,
         scored_at=scored_at,
         mode=mode or settings.effective_mode,
         stale="" if asked else _stale(scored_at, now, sources, settings, poll_seconds),
         alert=alert,
         notes=_notes(item, asked),
-        first_seen=store.first_seen([entity_id]).get(entity_id),
+        first_seen=store.first_seen([entity_id], then).get(entity_id),
         origin=row["origin"],
         muted=row["muted"],
         provenance=dict(row["provenance"]),
         item=item,
-        timeline=timeline(store, slug, as_of, TIMELINE_HOURS, past=asked is not None) or (),
+        timeline=timeline(store, row["slug"], as_of, TIMELINE_HOURS, past=asked is not None) or (),
         receipts=_receipts(store, family, as_of, now),
-        related=related_names(store, family, as_of),
-        package=entity_package(store, family, row, item, latest, as_of),
+        related=related_names(store, family, as_of, then),
+        package=entity_package(store, family, row, item, latest, as_of, then),
         alerts=_alerts(store, settings.kpis, every, now),
         decisions=runs(store.decision_rows(family, as_of - WEEK, as_of)),
         sources=sources,

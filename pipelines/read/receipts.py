@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.errors import InputError
 from pipelines.model import SOURCES, Outcome
+from pipelines.read.past import entity_at, family_at, names_at
 from pipelines.store.store import Store
 from pipelines.view import RECEIPT_ORDERS, Receipt, ReceiptOrder, ReceiptPage
 
@@ -44,10 +45,10 @@ def receipts(
     """An entity's receipts in ``order``; None for an unknown slug.
 
     ``hour`` is the start of one clock hour (timezone-aware). ``limit`` is cut to 1..500. ``until``: only what had been seen
-    by then. A cursor keeps the instant of its first page: what is seen later neither moves nor joins the pages after it, so
-    that together they are complete and without doubles; by engagement only as long as no engagement changes meanwhile, for
-    what it was before is not kept. Raises :class:`InputError` for an unknown source or order, an hour without a zone, or a
-    cursor that is not ours or of another order.
+    by then, of what was part of the entity then. A cursor keeps the instant of its first page: what is seen later neither
+    moves nor joins the pages after it, so that together they are complete and without doubles; by engagement only as long
+    as no engagement changes meanwhile, for what it was before is not kept. Raises :class:`InputError` for an unknown source
+    or order, an hour without a zone, or a cursor that is not ours or of another order.
     """
     _check_source(source)
     if order not in RECEIPT_ORDERS:
@@ -55,11 +56,12 @@ def receipts(
     if hour is not None and hour.tzinfo is None:
         raise InputError("hour: needs a time zone, for example 2026-11-22T14:00:00Z")
     place = _receipt_place(cursor, order)
-    entity_id = store.find(slug)
+    then = names_at(store, until)
+    entity_id = entity_at(store, slug, then)
     if entity_id is None:
         return None
     limit = min(max(limit, 1), MAX_PAGE)
-    family = store.family(entity_id)
+    family = family_at(store, entity_id, then)
     held, after, before = (place.until, place.row, place.shown) if place else (until, None, 0)
     rows, total = store.receipt_rows(
         family, source=source, hour=hour, after=after, limit=limit + 1, until=held, order=order

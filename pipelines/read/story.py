@@ -20,6 +20,7 @@ from pipelines.alert.package_model import Package, Story
 from pipelines.alert.package_templates import TEXTS_FILE
 from pipelines.alert.package_words import WORDS_FILE
 from pipelines.errors import HeatmapError
+from pipelines.naming_past import NamesThen
 from pipelines.read.receipts import receipt_of
 from pipelines.settings import CONFIG_DIR, ROOT
 from pipelines.store.store import Store
@@ -58,15 +59,18 @@ class Numbers:
     trades_at: datetime | None
 
 
-def gather(store: Store, family: Sequence[int], now: datetime) -> Evidence:
-    """The evidence about a family in the 12 h up to ``now``, as it was known then. Raises :class:`StoreError`."""
+def gather(store: Store, family: Sequence[int], now: datetime, then: NamesThen | None = None) -> Evidence:
+    """The evidence about a family in the 12 h up to ``now``, as it was known then; ``then``: with the names of a past board.
+
+    Raises :class:`StoreError`.
+    """
     rows, totals = store.evidence(
         family, since=now - WINDOW, trades_since=now - TRADES_BACK, until=now, most=MOST_OF_A_SOURCE
     )
-    together = store.together(family, now - WINDOW, until=now)
-    names = store.briefs([key for key, _ in together])
+    together = store.together(family, now - WINDOW, until=now, then=then)
+    names = store.briefs([key for key, _ in together], then)
     related = tuple(str(names[key]["name"]) for key, _ in together if key in names)
-    return Evidence(tuple(rows), totals, related, store.first_seen([family[0]]).get(family[0]), now)
+    return Evidence(tuple(rows), totals, related, store.first_seen([family[0]], then).get(family[0]), now)
 
 
 def story_of(name: Mapping[str, Any], evidence: Evidence, numbers: Numbers) -> Story:
@@ -113,7 +117,7 @@ def try_package(name: Mapping[str, Any], evidence: Evidence, numbers: Numbers) -
 
 def entity_package(
     store: Store, family: Sequence[int], name: Mapping[str, Any], item: HeatItem | None,
-    alert: Mapping[str, Any] | None, now: datetime,
+    alert: Mapping[str, Any] | None, now: datetime, then: NamesThen | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """The package of the latest ``alert``; where that has none, one made now, marked ``preview``.
 
@@ -125,7 +129,7 @@ def entity_package(
     if alert and isinstance(stored, Mapping):
         return {**stored, "alert": alert["id"], "at": alert["at"].isoformat(), "preview": False,
                 "writer": alert["payload"].get("writer")}  # fmt: skip
-    evidence = gather(store, family, now)
+    evidence = gather(store, family, now, then)
     if not evidence.rows:
         return None
     first_trade = item.trades.first_at if item else None

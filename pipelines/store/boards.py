@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import text
 
+from pipelines.naming_past import NamesThen
 from pipelines.store.base import Part, merged_map
+from pipelines.store.bulk import json_dump
 
 ORDERS = {
     "heat": "s.heat",
@@ -25,7 +27,8 @@ FROM_BOARD = """FROM score s JOIN entity e ON e.id = s.entity_id {live}
     WHERE s.poll_id = :poll AND s.heat IS NOT NULL"""
 FILTERED = """ AND (CAST(:velocity AS float8) IS NULL OR s.velocity_z >= :velocity)
     AND (CAST(:spread AS int) IS NULL OR s.spread_count >= :spread)
-    AND (CAST(:domains AS text[]) IS NULL OR e.domain = ANY(:domains))
+    AND (CAST(:domains AS text[]) IS NULL
+        OR coalesce(CAST(:domains_then AS jsonb) ->> CAST(e.id AS text), e.domain) = ANY(:domains))
     AND (CAST(:platforms AS text[]) IS NULL OR EXISTS (SELECT FROM jsonb_each(s.platforms) AS seen
         WHERE seen.key = ANY(:platforms) AND CAST(seen.value ->> 'mentions' AS float8) > 0))
     AND (CAST(:only AS bigint[]) IS NULL OR s.entity_id = ANY(:only))"""
@@ -36,6 +39,7 @@ PLACE = """SELECT count(*) FROM score b JOIN entity o ON o.id = b.entity_id {liv
     WHERE b.poll_id = :poll AND b.heat IS NOT NULL AND b.rank <= s.rank"""
 FIRST_PASSES = """SELECT s.entity_id, min(p.at) AS at FROM score s JOIN score_poll p ON p.id = s.poll_id
     WHERE s.entity_id = ANY(:ids) AND s.passes AND p.at > :since AND p.at <= :until GROUP BY 1"""
+NAMES_OF = """SELECT entity_id, display, canonical, entity_id FROM alias WHERE entity_id = ANY(:ids) ORDER BY display"""
 TRADE_TIMES = """SELECT entity_id, at FROM mention
     WHERE entity_id = ANY(:ids) AND source = 'trades' AND at > :since AND at <= :until ORDER BY at"""
 TRADE_STORIES = """SELECT m.entity_id, m.at, i.published_at IS NOT NULL FROM mention m
@@ -58,6 +62,8 @@ class BoardQuery:
     """No other entities than these: the watched ones."""
     as_then: bool = False
     """Names that were muted or merged since the poll are on its board, as they were."""
+    domains_then: Mapping[int, str] | None = None
+    """The domains that entities had then, where they have another today."""
 
     def values(self, poll_id: int) -> dict[str, Any]:
         """The parameters of the board's SQL."""
@@ -66,6 +72,7 @@ class BoardQuery:
         return {
             "poll": poll_id, "velocity": self.min_velocity, "spread": self.min_spread, "domains": domains,
             "platforms": platforms, "limit": self.limit, "only": None if self.only is None else sorted(self.only),
+            "domains_then": json_dump({str(key): name for key, name in (self.domains_then or {}).items()}),
         }  # fmt: skip
 
     @property
@@ -125,38 +132,39 @@ class Boards(Part):
             rows = connection.execute(statement, {"ids": list(ids), "since": since, "until": until}).mappings().all()
         return [dict(row) for row in rows]
 
-    def names_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """The display names each of these entities answers to, those of merged ones included."""
-        rows = self._of_families(
-            ids, "SELECT entity_id, display FROM alias WHERE entity_id = ANY(:ids) ORDER BY display"
-        )
+    def names_of(self, ids: Sequence[int], then: NamesThen | None = None) -> dict[int, tuple[str, ...]]:
+        """The display names each of these entities answers to (``then``: answered to), those of merged ones included."""
+        rows = self._of_families(ids, NAMES_OF, then=then)
+        if then is not None and (then.not_yet or then.gone):
+            lost = ((then.root(key), row.display, row.canonical, key) for key, row in then.gone)
+            rows = [*(row for row in rows if (row[3], row[2]) not in then.not_yet), *lost]
         return {entity_id: tuple(dict.fromkeys(row[1] for row in rows if row[0] == entity_id)) for entity_id in ids}
 
-    def first_seen(self, ids: Sequence[int]) -> dict[int, datetime]:
-        """When each of these entities, or one merged into it, was first mentioned."""
+    def first_seen(self, ids: Sequence[int], then: NamesThen | None = None) -> dict[int, datetime]:
+        """When each of these entities, or one merged into it (``then``: as it stood then), was first mentioned."""
         statement = "SELECT id, first_seen FROM entity WHERE id = ANY(:ids) AND first_seen IS NOT NULL"
-        rows = self._of_families(ids, statement)
+        rows = self._of_families(ids, statement, then=then)
         return {row[0]: min(at for key, at in rows if key == row[0]) for row in rows}
 
     def trade_times(
-        self, ids: Sequence[int], since: datetime, until: datetime
+        self, ids: Sequence[int], since: datetime, until: datetime, then: NamesThen | None = None
     ) -> tuple[dict[int, datetime], dict[int, list[tuple[datetime, bool]]]]:
         """For each entity the first poll in the span in which it passed the gates, and the times of its trade items,
         oldest first: each with whether it is the publisher's own, not our first sight of it."""
         span = {"since": since, "until": until}
-        passes = self._of_families(ids, FIRST_PASSES, span)
-        items = self._of_families(ids, TRADE_STORIES, span)
+        passes = self._of_families(ids, FIRST_PASSES, span, then)
+        items = self._of_families(ids, TRADE_STORIES, span, then)
         first = {row[0]: min(at for key, at in passes if key == row[0]) for row in passes}
         return first, {entity_id: sorted((at, own) for key, at, own in items if key == entity_id) for entity_id in ids}
 
     def _of_families(
-        self, ids: Sequence[int], statement: str, values: Mapping[str, Any] | None = None
+        self, ids: Sequence[int], statement: str, values: Mapping[str, Any] | None = None, then: NamesThen | None = None
     ) -> list[tuple[Any, ...]]:
-        """Rows of ``statement`` (first column an entity, ``:ids`` the wanted ones) under the live entities ``ids``."""
+        """Rows of ``statement`` (first column an entity, ``:ids`` the wanted ones) under the live entities ``ids``, or under
+        those they stood under ``then``."""
         with self._db.reading() as connection:
             wanted = set(ids)  # on a past board a name may stand beside the one it was merged into since
-            merged = {
-                child: root for child, root in merged_map(connection).items() if root in wanted and child not in wanted
-            }
+            roots = merged_map(connection) if then is None else then.roots
+            merged = {child: root for child, root in roots.items() if root in wanted and child not in wanted}
             rows = connection.execute(text(statement), {**(values or {}), "ids": [*ids, *merged]}).all()
         return [(merged.get(row[0], row[0]), *row[1:]) for row in rows]

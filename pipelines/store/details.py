@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from pipelines.naming_past import NamesThen
 from pipelines.store.base import Part, merged_map
 from pipelines.store.compliance import GONE
 from pipelines.store.hourly import EVENT_W, EVENTS, LEVEL_W
@@ -69,7 +70,8 @@ SEARCH = """SELECT DISTINCT ON (a.entity_id) a.entity_id, a.canonical = :exact A
         a.canonical LIKE :starts AS starts, length(a.canonical) AS size
     FROM alias a WHERE a.canonical LIKE :inside
     ORDER BY a.entity_id, (a.canonical = :exact) DESC, (a.canonical LIKE :starts) DESC, length(a.canonical)"""
-BRIEF = "SELECT id, slug, name, kind, domain, muted FROM entity WHERE id = ANY(:ids) AND merged_into IS NULL"
+BRIEF_THEN = "SELECT id, slug, name, kind, domain, muted FROM entity WHERE id = ANY(:ids)"
+BRIEF = f"{BRIEF_THEN} AND merged_into IS NULL"
 MAX_FOUND = 2_000
 
 
@@ -132,24 +134,30 @@ class Details(Part):
         return [dict(row) for row in rows]
 
     def together(
-        self, ids: Sequence[int], since: datetime, limit: int = 10, until: datetime | None = None
-    ) -> list[tuple[int, int]]:
-        """Live entities named in the same items since then (items seen by ``until``), with the number of items, most first."""
+        self, ids: Sequence[int], since: datetime, limit: int = 10, until: datetime | None = None,
+        then: NamesThen | None = None,
+    ) -> list[tuple[int, int]]:  # fmt: skip
+        """Live entities (``then``: as they stood) named in the same items since then (items seen by ``until``), with the
+        number of items, most first."""
         with self._db.reading() as connection:
-            merged = merged_map(connection)
+            merged = merged_map(connection) if then is None else then.roots
             rows = connection.execute(text(TOGETHER), {"ids": list(ids), "since": since, "until": until}).all()
             counts: dict[int, int] = {}
             for entity_id, n in rows:
                 root = merged.get(entity_id, entity_id)
                 counts[root] = counts.get(root, 0) + n
-            live = {row.id for row in connection.execute(text(BRIEF), {"ids": list(counts)}) if not row.muted}
+        live = {key for key, row in self.briefs(list(counts), then).items() if not row["muted"]}
         ranked = sorted(((n, root) for root, n in counts.items() if root in live), key=lambda pair: (-pair[0], pair[1]))
         return [(root, n) for n, root in ranked[:limit]]
 
-    def briefs(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        """id, slug, name, kind, domain and muted of live entities."""
+    def briefs(self, ids: Sequence[int], then: NamesThen | None = None) -> dict[int, dict[str, Any]]:
+        """id, slug, name, kind, domain and muted of live entities; ``then``: of those that stood for themselves."""
         with self._db.reading() as connection:
-            return {row["id"]: dict(row) for row in connection.execute(text(BRIEF), {"ids": list(ids)}).mappings()}
+            statement = text(BRIEF if then is None else BRIEF_THEN)
+            rows = [dict(row) for row in connection.execute(statement, {"ids": list(ids)}).mappings()]
+        if then is not None:
+            rows = [then.told(row) for row in rows if then.root(row["id"]) == row["id"]]
+        return {row["id"]: row for row in rows}
 
     def evidence_rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What speaks for which domain, heaviest first."""

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from pipelines.naming import NameChange
+from pipelines.naming_past import NamesThen
 from pipelines.people import Effect, Person
 from pipelines.store import undoing
 from pipelines.store.base import Part, clean_line, merged_map
@@ -19,7 +20,8 @@ from pipelines.store.people import first_time
 from pipelines.view import NameRow, PastChange
 
 NAMES = """SELECT a.canonical, a.display, a.needs_second_sign, a.entity_id, e.name,
-        (SELECT count(*) FROM mention m WHERE m.entity_id = a.entity_id AND m.matched = a.canonical) AS receipts
+        (SELECT count(*) FROM mention m WHERE m.entity_id = a.entity_id AND m.matched = a.canonical
+            AND (CAST(:until AS timestamptz) IS NULL OR m.first_observed <= :until)) AS receipts
     FROM alias a JOIN entity e ON e.id = a.entity_id WHERE a.entity_id = ANY(:ids)
     ORDER BY a.entity_id <> :live, receipts DESC, a.display LIMIT :limit"""
 COUNT = f"""SELECT count(DISTINCT (source, item_id)) FROM mention
@@ -45,14 +47,18 @@ class Names(Part):
         :class:`InputError` where what came after stands in its way."""
         return self._once(f"undo:{number}", by, now, once, lambda c: undoing.undo(c, number, by, now))
 
-    def name_rows(self, ids: Sequence[int], limit: int = 500) -> list[NameRow]:
-        """The names of a family, its own first, then by receipts."""
+    def name_rows(
+        self, ids: Sequence[int], limit: int = 500, *, then: NamesThen | None = None, until: datetime | None = None
+    ) -> list[NameRow]:  # fmt: skip
+        """The names of a family, its own first, then by receipts; ``then`` those it had, with the receipts ``until``."""
+        values = {"ids": list(ids), "live": ids[0], "limit": limit, "until": until}
         with self._db.reading() as connection:
-            rows = connection.execute(text(NAMES), {"ids": list(ids), "live": ids[0], "limit": limit}).all()
-        return [
-            NameRow(row.canonical, row.display, int(row.receipts), row.needs_second_sign,
-                    "" if row.entity_id == ids[0] else row.name) for row in rows
+            rows = connection.execute(text(NAMES), values).all()
+        named = [
+            (row.entity_id, NameRow(row.canonical, row.display, int(row.receipts), row.needs_second_sign,
+                                    "" if row.entity_id == ids[0] else row.name)) for row in rows
         ]  # fmt: skip
+        return [row for _, row in named] if then is None else then.names(named, ids)
 
     def receipt_count(self, ids: Sequence[int], canonical: str | None = None) -> int:
         """How many receipts a family has, or has by one of its names."""

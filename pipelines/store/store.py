@@ -19,6 +19,7 @@ from pipelines.store.editing import Editing
 from pipelines.store.engine import Database
 from pipelines.store.facts import Facts
 from pipelines.store.fetches import Fetches
+from pipelines.store.history import History
 from pipelines.store.lists import Lists
 from pipelines.store.loading import Loading
 from pipelines.store.names import Names
@@ -34,7 +35,7 @@ from pipelines.store.upkeep import Upkeep
 
 
 class Store(Saving, Loading, Catalogue, Editing, Names, Domains, Scores, Lists, Decisions, Deliveries, People, Posts, Outcomes,
-            Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors, Counts):  # fmt: skip
+            Boards, Details, Fetches, Texts, Packages, Upkeep, Compliance, Facts, Doors, Counts, History):  # fmt: skip
     """One schema (live, demo, replay). Methods block and are safe to call from several threads.
 
     Every failure is a :class:`StoreError` with one line; every write is one transaction.

@@ -274,9 +274,9 @@ def test_a_muted_name_says_so_and_comes_back(page: Page, desk: SampleServer) -> 
     page.locator("body").press("[")  # the poll before, from when it stood there
     row = page.locator(".row", has_text="The Lantern Keepers")
     expect(row.locator(".kind")).to_have_text("muted since")
-    expect(page.locator(".moved")).to_contain_text("Muted today: it is on no board since")
+    expect(page.locator(".moved")).to_contain_text("Muted since: it is on no board today")
     expect(page.locator(".equation")).to_contain_text("HEAT")
-    expect(page.locator(".scrub-words")).to_contain_text("who was muted or merged since is marked")
+    expect(page.locator(".scrub-words")).to_contain_text("Who was muted or merged since is marked")
     expect(page.locator(".hours")).not_to_contain_text("now")
     sheet = page.request.get(desk.address + str(page.locator("a[data-key=csv]").get_attribute("href"))).text()
     gone = {line["name"]: line["gone"] for line in csv.DictReader(sheet.splitlines())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -13,10 +13,13 @@ from heatmap_app.pages.reader import Filters
 from heatmap_app.reader import StoreReader
 from pipelines.clock import ManualClock
 from pipelines.model import Outcome
+from pipelines.naming import NameChange
+from pipelines.naming_past import NamesThen
+from pipelines.people import Person
 from pipelines.read.story import gather
 from pipelines.settings import load_settings
 from pipelines.store import Store
-from pipelines.view import HistoryPoint
+from pipelines.view import HistoryPoint, NameAction
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
 from tests.contract.test_store_alerts import decided, new_alert
 
@@ -195,7 +198,7 @@ def test_a_name_muted_since_stands_on_the_board_of_then_and_is_marked(reader: St
     assert (view.items[1].rank, view.hidden) == (2, 0)
     then, now = reader.entity("odalys-brightwater", ASKED), reader.entity("odalys-brightwater")
     assert then is not None and now is not None  # noqa: PT018 - for the types
-    assert then.muted
+    assert (then.muted, now.muted) == (False, True)
     assert then.item is not None
     assert (then.item.rank, then.item.gone, now.item) == (2, "muted", None)
     (line,) = reader.lines(["odalys-brightwater"], 24, ASKED)
@@ -215,11 +218,110 @@ def test_a_name_merged_since_keeps_its_row_of_then_and_its_own_score(reader: Sto
         ("Saint Ferro", 1.0), ("Odalys Brightwater", 0.5),
     )  # fmt: skip
     assert top.entity.aliases == ("Saint Ferro",)
+    assert second.entity.aliases == ("Odalys Brightwater",)  # the merge came after
     asked, whole = reader.entity("saint-ferro", ASKED), reader.entity("odalys-brightwater", ASKED)
     assert asked is not None and whole is not None  # noqa: PT018 - for the types
     assert asked.item is not None and whole.item is not None  # noqa: PT018
-    assert asked.entity == whole.entity  # the panel says where the link led
-    assert (asked.item.heat, whole.item.heat) == (1.0, 0.5)
+    assert (asked.entity, whole.entity) == (asked.item.entity, whole.item.entity)
+    assert (asked.entity.name, asked.item.heat, whole.item.heat) == ("Saint Ferro", 1.0, 0.5)
+    assert [row.display for row in whole.names] == ["Odalys Brightwater"]
+    assert (whole.changes, len(reader.entity("odalys-brightwater").changes)) == ((), 1)  # type: ignore[union-attr]  # it is there
+    assert [line.entity.name for line in reader.lines(["saint-ferro", "odalys-brightwater"], 24, ASKED)] == [
+        "Saint Ferro", "Odalys Brightwater",
+    ]  # fmt: skip
+    joined = reader.entity("saint-ferro")
+    assert joined is not None
+    assert joined.entity.aliases == ("Odalys Brightwater", "Saint Ferro")
+
+
+def test_domains_and_the_watchlist_are_those_of_then(reader: StoreReader) -> None:
+    store = reader.store
+    one, two = (store.find(slug) for slug in ("odalys-brightwater", "saint-ferro"))
+    assert one is not None and two is not None  # noqa: PT018 - for the types
+    for domain in ("sport", "politics"):  # twice: what counts is what it was before the first
+        reader.set_domain(one, domain, "ana")
+    store.change_name(NameChange("watch", two), Person("ana", "Ana"), T)
+
+    def shown(**filters: Any) -> dict[str, tuple[str, bool]]:
+        return {row.entity.slug: (row.entity.domain, row.watched) for row in reader.heat(Filters(**filters)).items}
+
+    assert shown(domains=None) == {"odalys-brightwater": ("politics", False), "saint-ferro": ("entertainment", True)}
+    then = {"odalys-brightwater": ("entertainment", False), "saint-ferro": ("entertainment", False)}
+    assert shown(at=ASKED) == shown(domains=None, at=ASKED) == then
+    assert shown(domains=("politics",), at=ASKED) == shown(watched=True, at=ASKED) == {}
+    assert list(shown(domains=("politics",))) == ["odalys-brightwater"]
+    asked = reader.entity("odalys-brightwater", ASKED)
+    assert asked is not None
+    assert (asked.entity.domain, asked.watched, asked.domain_evidence) == ("entertainment", False, ())
+
+
+def test_a_name_split_off_since_is_a_part_of_what_it_came_from(reader: StoreReader) -> None:
+    store = reader.store
+    one = store.find("odalys-brightwater")
+    assert one is not None
+    save(
+        store, [result([item("b", at=BEFORE - HOUR)], at=BEFORE - HOUR)], mentions(("reddit", "b", one, "brightwater"))
+    )
+    store.add_alias(one, "brightwater", "Brightwater", "ana")
+    store.save_scores(BEFORE, *score_frames([one], BEFORE))  # stored anew, with the name added
+    store.split(one, "brightwater", "ana")
+    now, then = reader.entity("odalys-brightwater"), reader.entity("brightwater", ASKED)
+    assert now is not None and then is not None  # noqa: PT018 - for the types
+    assert now.entity.aliases == ("Odalys Brightwater",)
+    assert then.entity.slug == "odalys-brightwater"
+    assert then.entity.aliases == ("Brightwater", "Odalys Brightwater")
+    assert {row.display: row.source for row in then.names} == {"Odalys Brightwater": "", "Brightwater": ""}
+    receipts = [{row.item_id for row in reader.receipts("odalys-brightwater", None, None, 10, None, at).items}
+                for at in (None, ASKED)]  # fmt: skip
+    assert ("b" in receipts[0], "b" in receipts[1]) == (False, True)
+
+
+def test_every_state_names_were_in_can_be_read_again(embedded_store: Store) -> None:
+    """One change after the other, and their undoing in another order: at each instant in between, as it was."""
+    store, by = embedded_store, Person("ana", "Ana")
+    one, two, three = add(store, "Odalys Brightwater", "Saint Ferro", "Third Name")
+    seen: list[tuple[datetime, Any]] = []
+
+    def stood(then: NamesThen | None) -> Any:
+        ids = {store.entity_of(slug) for slug in ("odalys-brightwater", "saint-ferro", "third-name", "brightwater")}
+        roots = store.merged() if then is None else then.roots
+        live = sorted(key for key in ids if key is not None and key not in roots)
+        watched = store.watched() if then is None else then.watched
+        told = {key: (row["domain"], row["muted"]) for key, row in store.briefs(live, then).items()}
+        names = {key: sorted(shown) for key, shown in store.names_of(live, then).items()}
+        return names, sorted(watched), told
+
+    def do(action: NameAction, entity: int, **more: Any) -> int:
+        seen.append((datetime.now(UTC), stood(None)))
+        return int(store.change_name(NameChange(action, entity, **more), by, T).facts["change"])
+
+    def undo(number: int) -> None:
+        seen.append((datetime.now(UTC), stood(None)))
+        store.undo_change(number, by, datetime.now(UTC))
+
+    merged = do("merge", one, other=two)
+    given = do("alias", one, canonical="ody", display="Ody")
+    muted, starred = do("mute", three), do("watch", one)
+    undo(merged)
+    undo(muted)
+    taken = do("unalias", one, canonical="ody")
+    store.set_domain(two, "sport", "ana")
+    do("merge", two, other=three)
+    undo(starred)
+    undo(taken)
+    do("split", two, canonical="third name")  # came with the merge: it goes as it came
+    undo(given)
+    do("alias", one, canonical="brightwater", display="Brightwater")
+    split = do("split", one, canonical="brightwater")
+    new = store.entity_of("brightwater")
+    assert new is not None
+    do("watch", new)  # so that the undo keeps it, as a part of what it came from
+    do("watch", one)
+    do("unwatch", one)
+    undo(split)
+    for instant, state in seen:
+        assert stood(store.names_then(instant)) == state, instant
+    assert stood(store.names_then(datetime.now(UTC))) == stood(None)
 
 
 @pytest.mark.parametrize(("names", "unknown"), [(104, True), (60, False)])

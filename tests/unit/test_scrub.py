@@ -97,12 +97,12 @@ def test_the_band_says_when_and_that_it_is_not_live() -> None:
     assert "Back to live" in text(shown)
     assert 'aria-valuetext="Sat 14:35"' in shown
     assert "Nothing was scored" not in shown
-    assert "domains and ★ are today" in shown
-    assert "who was muted or merged since is marked" in shown
+    assert "★ and domains are as they were" in shown
+    assert "Who was muted or merged since is marked" in shown
     assert "hottest names are kept" not in shown
     thinned = band(ViewState(at=at(35)), at(35), POLLS, Times(), FIVE, thinned=True)
     assert "Of this poll the 100 hottest names are kept, and those that climbed." in text(thinned)
-    assert "are today" not in band(ViewState(), POLLS[-1], POLLS, Times(), FIVE)
+    assert "as they were" not in band(ViewState(), POLLS[-1], POLLS, Times(), FIVE)
 
 
 def test_the_band_says_what_is_missing() -> None:
