@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +23,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from tests.chromium import ARGUMENTS, program
 from tests.postgres import var_folder
 from tests.processes import ROOT, Running, serving
 
 FOLDER = ROOT / "docs" / "screens"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 MOST_BYTES, ALL_BYTES = 250_000, 2_000_000
 WAIT_S = 120.0
 WRITE = {"X-ET-Write": "1"}
@@ -101,11 +100,8 @@ def _has_polled(server: Running) -> bool:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium, or playwright's."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
 
 
 def take(chromium: Browser, address: str, shots: Sequence[Shot] = SHOTS, into: Path | None = None) -> Layout:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playw
 
 from tests.browser.sample_reader import SampleReader
 from tests.browser.serve_sample import SampleServer, running
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+from tests.chromium import ARGUMENTS, program
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +19,9 @@ def chromium() -> Iterator[Browser]:
 
     Not for the whole session: playwright keeps an event loop running in this thread, and async tests after it would fail.
     """
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+            browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         except Error:
             if os.environ.get("CI") == "true":
                 raise
