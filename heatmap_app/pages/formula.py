@@ -28,14 +28,14 @@ def equation(item: HeatItem, settings: Settings) -> Html:
     return tag(
         "p",
         tag("b", f"HEAT {plain(item.heat)}", class_="result"),
-        " = (",
-        _term(heat.velocity_weight, plain(item.velocity_z), "velocity"),
+        " = ",
+        _whole("(", _term(heat.velocity_weight, plain(item.velocity_z), "velocity")),
         " + ",
-        _term(heat.spread_weight, f"{item.spread_count}/3", "spread"),
+        _whole(_term(heat.spread_weight, f"{item.spread_count}/3", "spread")),
         " + ",
-        _term(heat.affect_weight, plain(item.affect), "affect"),
-        ") × ",
-        _number(plain(decay, 3), "freshness"),
+        _whole(_term(heat.affect_weight, plain(item.affect), "affect"), ")"),
+        " ",
+        _whole("× ", _number(plain(decay, 3), "freshness")),
         class_="equation",
     )
 
@@ -204,6 +204,11 @@ def _fold(key: str, title: str, value: str, *body: str) -> Html:
         tag("div", body, class_="fold-body"),
         id=f"why-{key}", data_key=key,
     )  # fmt: skip
+
+
+def _whole(*parts: Html | str) -> Html:
+    """A part of the equation that no line break may divide."""
+    return tag("span", *parts, class_="term")
 
 
 def _term(weight: float, value: str, key: str) -> Html:

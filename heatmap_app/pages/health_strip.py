@@ -66,7 +66,8 @@ def banner(
         return tag(
             "p", tag("strong", "Not up to date"), " ", problem, class_="banner bad", role="alert", data_key="problem"
         )
-    return join(_clocks(database), _undelivered(view), _stale(view, times, now), _unset(view), _warming(view, times))
+    said = _stale(view, times, now) or _down(view)
+    return join(_clocks(database), _undelivered(view), said, _unset(view), _warming(view, times))
 
 
 def _unsaved(database: DatabaseState, times: Times) -> Html:
@@ -106,6 +107,14 @@ def _stale(view: HeatView, times: Times, now: datetime) -> Html:
         ". The map shows what was known then.",
         class_="banner warn", role="alert", data_key="stale",
     )  # fmt: skip
+
+
+def _down(view: HeatView) -> Html:
+    """Sources that are down, for a hand: its first screen does not reach the strip that says so at the desk."""
+    lines = [source.line for source in view.sources if source.state == "down" and source.line]
+    return join(
+        [tag("p", line, class_="banner warn away", data_key=f"down{place}") for place, line in enumerate(lines)]
+    )
 
 
 def _unset(view: HeatView) -> Html:

@@ -71,7 +71,7 @@ def wall_query(pairs: Iterable[tuple[str, str]]) -> WallQuery:
             query = replace(query, **{field: read(value)})  # type: ignore[arg-type]  # each reader makes its field's type
         except (ValueError, KeyError):
             default = getattr(WallQuery(), field)
-            notes.append(f"{name}={_cut(value)} is not {may_be}: {_said(default)}")
+            notes.append(f"{name}={_cut(value)}: takes {may_be}; shown with {_said(default)}")
     return replace(query, notes=tuple(dict.fromkeys(notes))[:3])
 
 

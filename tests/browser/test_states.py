@@ -79,6 +79,8 @@ def test_a_state_is_drawn_at_the_desk_and_in_a_hand(
         page.goto(posed.address + path, wait_until="domcontentloaded")
         assert SAID[state] in page.locator("body").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    told = [page.locator(".banner.away").is_visible() for page in windows]
+    assert told == [False, state == "source-down"]  # the desk says it at its foot, which is on the first screen there
     assert windows[1].evaluate(OVER) == []
     assert windows[1].evaluate(SMALL) == []
     assert windows[0].evaluate("document.documentElement.scrollHeight <= innerHeight")

@@ -67,18 +67,18 @@ def test_an_address_sets_what_it_names(pairs: tuple[str, str], field: str, value
 @pytest.mark.parametrize(
     ("name", "value", "note"),
     [
-        ("rows", "0", f"rows=0 is not 1 to {MOST_ROWS}: 20"),
-        ("rows", "9e9", f"rows=9e9 is not 1 to {MOST_ROWS}: 20"),
-        ("colour", "pink", "colour=pink is not heat, velocity, spread, affect: heat"),
-        ("velocity", "yes", "velocity=yes is not 1 or 0: off"),
-        ("domain", "weather", "domain=weather is not a domain: default"),
-        ("theme", "", "theme= is not night, day, auto: night"),
-        ("scale", "nan", "scale=nan is not 0.75 to 1.25: 1"),
-        ("scale", "inf", "scale=inf is not 0.75 to 1.25: 1"),
-        ("zone", "../etc", "zone=../etc is not a time zone: this screen's own"),
+        ("rows", "0", f"rows=0: takes 1 to {MOST_ROWS}; shown with 20"),
+        ("rows", "9e9", f"rows=9e9: takes 1 to {MOST_ROWS}; shown with 20"),
+        ("colour", "pink", "colour=pink: takes heat, velocity, spread, affect; shown with heat"),
+        ("velocity", "yes", "velocity=yes: takes 1 or 0; shown with off"),
+        ("domain", "weather", "domain=weather: takes a domain; shown with default"),
+        ("theme", "", "theme=: takes night, day, auto; shown with night"),
+        ("scale", "nan", "scale=nan: takes 0.75 to 1.25; shown with 1"),
+        ("scale", "inf", "scale=inf: takes 0.75 to 1.25; shown with 1"),
+        ("zone", "../etc", "zone=../etc: takes a time zone; shown with this screen's own"),
         ("teme", "day", "teme: no such setting"),
         ("x" * 99, "1", "xxxxxxxxxxxxxxxxxxx…: no such setting"),
-        ("rows", "\u202e1\n", f"rows=1 is not 1 to {MOST_ROWS}: 20"),
+        ("rows", "\u202e1\n", f"rows=1: takes 1 to {MOST_ROWS}; shown with 20"),
     ],
 )
 def test_a_wrong_value_falls_back_and_is_said(name: str, value: str, note: str) -> None:
