@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from heatmap_app.slack_tell import TIMEOUT_S, WIRE, code_of
 from pipelines.alert.words import hhmm
 from pipelines.clock import Clock, SystemClock
-from pipelines.settings import Slack
+from pipelines.settings_sections import Slack
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from pipelines.alert.blocks import cut, escape, section
 from pipelines.alert.modals import Origin, notice_view
 from pipelines.alert.slack_outcome import PLAIN
 from pipelines.people import Person
-from pipelines.settings import Slack
+from pipelines.settings_sections import Slack
 
 log = structlog.get_logger(__name__)
 

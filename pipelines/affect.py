@@ -12,7 +12,7 @@ from typing import Protocol
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from pipelines.settings import Affect
+from pipelines.settings_sections import Affect
 
 Names = Callable[[Sequence[str]], list[list[str]]]
 """Finds names in texts: for each text the names in it."""

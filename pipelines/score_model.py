@@ -15,8 +15,9 @@ import polars as pl
 from pipelines.errors import SettingsError
 from pipelines.model import PLATFORMS, UTC_TIME, SourceKind
 from pipelines.score_parameters import Parameters
-from pipelines.settings import Settings, Source
+from pipelines.settings import Settings
 from pipelines.settings_methods import Method as MethodName
+from pipelines.settings_sections import Source
 
 Method = MethodName
 Combine = Literal["stouffer", "max", "mean"]

@@ -21,6 +21,7 @@ FOUNDATION = {
     "settings_auth",
     "settings_kpis",
     "settings_methods",
+    "settings_sections",
 }
 JOINERS = {"refresh", "refresh_alerts", "refresh_kpis", "drive", "read", "backtest", "evaluate", "tune", "calibrate"}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
-from pipelines.settings import Settings, Slack
+from pipelines.settings import Settings
+from pipelines.settings_sections import Slack
 
 OFFICIAL = frozenset({"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"})
 

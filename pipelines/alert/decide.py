@@ -16,7 +16,7 @@ import polars as pl
 from pipelines.alert.words import ago, boosted, hhmm, signed
 from pipelines.model import conform
 from pipelines.outbox import DECISIONS, EPISODES, DecisionOutcome, Reason
-from pipelines.settings import Episode, Gates
+from pipelines.settings_sections import Episode, Gates
 
 STORY_BEFORE = timedelta(hours=48)
 """A trade item is told as the story's own from this long before the story began (SCORING 6). One before that is older than

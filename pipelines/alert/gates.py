@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from pipelines.settings import Gates
+from pipelines.settings_sections import Gates
 
 
 def polls_before(gates: Gates, *, counted: bool) -> int:

@@ -21,7 +21,7 @@ from slack_sdk.webhook import WebhookClient
 from pipelines.alert.deliver import NotSent, Refused, Sender, Uncertain
 from pipelines.alert.message import EVENT_TYPE, Message
 from pipelines.alert.slack_outcome import answer_outcome, api_outcome, wire_outcome
-from pipelines.settings import Slack
+from pipelines.settings_sections import Slack
 
 TIMEOUT_S = 8
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{5,}")

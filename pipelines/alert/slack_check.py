@@ -11,7 +11,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from pipelines.alert.slack import CHANNEL_ID, TIMEOUT_S
 from pipelines.alert.slack_outcome import api_outcome, wire_outcome
-from pipelines.settings import Settings, Slack
+from pipelines.settings import Settings
+from pipelines.settings_sections import Slack
 
 Standing = Literal["ok", "missing", "wrong"]
 Found = tuple[str, Standing, str]

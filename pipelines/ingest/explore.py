@@ -34,7 +34,7 @@ from pipelines.ingest.explore_client import (
 from pipelines.ingest.http import USER_AGENT
 from pipelines.ingest.state import SourceState
 from pipelines.model import UTC_TIME, FetchResult, Outcome
-from pipelines.settings import Trends
+from pipelines.settings_sections import Trends
 
 INTEREST = pl.Schema(
     {

@@ -6,7 +6,8 @@ from pipelines.cache import Fuse, MemoryCache, RedisCache
 from pipelines.ingest.buckets import Buckets
 from pipelines.ingest.fetching import Guard, Policy
 from pipelines.ingest.state import SourceState
-from pipelines.settings import Settings, Source
+from pipelines.settings import Settings
+from pipelines.settings_sections import Source
 
 EXPLORE_DEADLINE_S = 900.0
 """Each of up to ten requests of a round waits a few seconds."""

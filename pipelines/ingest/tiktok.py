@@ -36,7 +36,7 @@ from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.ingest.tiktok_ledger import GoodRun, Ledger, OpenRun
 from pipelines.ingest.tiktok_rows import FEEDS, Adapter, MappedRows, map_rows
 from pipelines.model import ITEMS, FeedReport, FetchResult, Outcome
-from pipelines.settings import TikTok
+from pipelines.settings_sections import TikTok
 
 if TYPE_CHECKING:
     from pipelines.ingest.tiktok_client import Apify

@@ -34,7 +34,7 @@ from pipelines.ingest.guard import looks_like, request_id
 from pipelines.ingest.tiktok_errors import NotThereError, QuotaError
 from pipelines.outgoing import refuse_host
 from pipelines.retry_after import retry_after_seconds
-from pipelines.settings import TikTok
+from pipelines.settings_sections import TikTok
 
 SOURCE = "tiktok"
 MAX_BYTES = 20_000_000

@@ -27,7 +27,7 @@ from pipelines.ingest.guard import answered, request_id
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
 from pipelines.model import ITEMS, FeedReport, FetchResult, Outcome, conform
-from pipelines.settings import Trends
+from pipelines.settings_sections import Trends
 
 MAX_BYTES = 3_000_000
 """The feed is about 30 kB."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from pipelines.settings import Retention
+from pipelines.settings_sections import Retention
 from pipelines.store.base import Part, clean_line
 from pipelines.store.bulk import json_dump
 from pipelines.store.engine import Database, as_utc

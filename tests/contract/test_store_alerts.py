@@ -13,7 +13,7 @@ from pipelines.alert import actions
 from pipelines.errors import InputError, StoreError
 from pipelines.outbox import DECISIONS, EPISODES, SLACK, Claim, Decided, NewAlert, Wait
 from pipelines.people import Person
-from pipelines.settings import Retention
+from pipelines.settings_sections import Retention
 from pipelines.store import Store
 from tests.contract.store_rows import HOUR, T, add, item, mentions, result, save, score_frames
 

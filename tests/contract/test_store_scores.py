@@ -12,7 +12,7 @@ from sqlalchemy import text
 from pipelines.errors import StoreError
 from pipelines.ingest.state import SourceState
 from pipelines.model import Outcome
-from pipelines.settings import Retention
+from pipelines.settings_sections import Retention
 from pipelines.store import ScoreMeta, Store
 from pipelines.store.scores import KEEP_RANKS, KEEP_WHOLE
 from tests.contract.store_rows import HOUR, T, add, candidates, item, mentions, result, save, score_frames

@@ -15,7 +15,8 @@ import pytest
 from pipelines.errors import PermanentError, RateLimitedError, ShapeChangedError, TransientError
 from pipelines.ingest.tiktok import COME_BACK_SECONDS, TikTokSource
 from pipelines.model import ITEMS, Outcome
-from pipelines.settings import TikTok, load_settings
+from pipelines.settings import load_settings
+from pipelines.settings_sections import TikTok
 from tests.contract.json_state import JsonState
 from tests.upstreams import server
 from tests.upstreams.apify import ACTOR, TOKEN, FakeApify, hashtag, hashtags, refusal

@@ -13,7 +13,8 @@ from pipelines.ingest.amounts import amount
 from pipelines.ingest.http import Http
 from pipelines.ingest.trends import FULL_FETCH, TrendsSource
 from pipelines.model import ITEMS, Outcome
-from pipelines.settings import Trends, load_settings
+from pipelines.settings import load_settings
+from pipelines.settings_sections import Trends
 from tests.contract.json_state import JsonState
 from tests.upstreams import server
 from tests.upstreams.trends import TOO_MANY, FakeTrends, Trend, feed_xml, trend

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.affect import Vader, make_names, make_sentiment
 from pipelines.errors import SettingsError
-from pipelines.settings import Affect
+from pipelines.settings_sections import Affect
 
 # third-party code imports and deprecates at will; what it warns about is not ours to fix
 pytestmark = [pytest.mark.flair, pytest.mark.filterwarnings("ignore")]

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.affect import Sentiment, Vader, make_names, make_sentiment
 from pipelines.errors import SettingsError
-from pipelines.settings import Affect
+from pipelines.settings_sections import Affect
 
 
 def affect(model: str = "", ner_model: str = "") -> Affect:

@@ -14,7 +14,7 @@ from pipelines.alert.decide import Rules, decide
 from pipelines.alert.words import ago, signed
 from pipelines.model import UTC_TIME
 from pipelines.outbox import EPISODES
-from pipelines.settings import Episode, Gates
+from pipelines.settings_sections import Episode, Gates
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 POLL = timedelta(minutes=5)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from pipelines.alert.gates import gate, polls_before
-from pipelines.settings import Gates
+from pipelines.settings_sections import Gates
 
 GATES = Gates(min_velocity=2.5, min_spread=2, consecutive=2)
 
