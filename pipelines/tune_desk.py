@@ -92,20 +92,37 @@ def counted_from(source: Source, settings: Settings) -> datetime:
 
 def prepared_folder(job: Job) -> Path:
     """Where the prepared recording of this day of data lies."""
-    basis = _hash([basis_of(job.settings[0]), str(job.source.folder), job.source.seed])
-    return job.root / f"{job.source.end:%Y-%m-%d}-{basis}"
+    return job.root / f"{job.source.end:%Y-%m-%d}-{_basis(job)}"
+
+
+def _basis(job: Job) -> str:
+    return _hash([basis_of(job.settings[0]), str(job.source.folder), job.source.seed])
 
 
 def run_folder(job: Job, settings: Settings) -> Path:
     """Where the result of ``settings`` lies."""
-    return prepared_folder(job) / f"run-{_hash(bare(settings).model_dump(mode='json'))}"
+    return prepared_folder(job) / _run_name(settings)
+
+
+def _run_name(settings: Settings) -> str:
+    return f"run-{_hash(bare(settings).model_dump(mode='json'))}"
 
 
 def kept(job: Job) -> list[Kept] | None:
     """The results of all the job's settings; None where one is missing."""
+    return _kept(prepared_folder(job), job.settings)
+
+
+def last_kept(job: Job) -> list[Kept] | None:
+    """The same of the latest day of data that has them; None where none has."""
+    days = sorted(job.root.glob(f"????-??-??-{_basis(job)}"), reverse=True)
+    return next((found for day in days if (found := _kept(day, job.settings)) is not None), None)
+
+
+def _kept(day: Path, choices: Sequence[Settings]) -> list[Kept] | None:
     found = []
-    for settings in job.settings:
-        folder = run_folder(job, settings)
+    for settings in choices:
+        folder = day / _run_name(settings)
         try:
             told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
             found.append(Kept(pl.read_parquet(folder / "alerts.parquet"), told))
@@ -149,9 +166,6 @@ def _run(job: Job, prepared: Prepared, settings: Settings, told: Progress) -> No
 def _prepared(job: Job, folder: Path, told: Progress) -> Prepared:
     if (folder / "prepared.json").exists():
         return Prepared.load(folder)
-    for old in job.root.iterdir():
-        if old != folder and old.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
     source = job.source
     start = counted_from(source, job.settings[0])
     if start >= source.end:
@@ -160,6 +174,9 @@ def _prepared(job: Job, folder: Path, told: Progress) -> Prepared:
         source.polls(), job.settings[0], start=start, end=source.end, catalogue=source.catalogue, progress=told
     )
     prepared.save(folder)
+    for old in job.root.iterdir():
+        if old != folder and old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
     return prepared
 
 

@@ -1,5 +1,6 @@
-// The tuning page: a slider beside each number, and a look back that follows them; one being computed is asked for until
-// it is there. Without this script the numbers and the button do the same.
+// The tuning page: a slider beside each number, and what was looked back at follows them. Where these gates were not, an
+// editor's page asks for it once a number was moved or the button pressed, never by being opened; one being computed is
+// looked for until it is there.
 "use strict";
 (() => {
   const EVERY_MS = 1500, SETTLED_MS = 500;
@@ -14,6 +15,9 @@
     going = going.then(() => window.ETWeb.refresh()).catch(() => {}).then(tell);
     return going;
   }
+  function ask() {
+    document.querySelector("form[data-look]")?.requestSubmit();
+  }
   function tell() {
     const part = document.querySelector("[data-busy] progress");
     const line = part ? "Looking back" : document.querySelector("[data-told]")?.dataset.told || "";
@@ -24,15 +28,15 @@
     const range = slider(number);
     if (range && number.value !== "") { range.value = number.value; }
   }
-  function follow() {
+  function follow(pressed) {
     if (!form.checkValidity()) { return; }
     const asked = new URLSearchParams();
     numbers.filter((one) => !one.disabled && Number(one.value) !== Number(one.dataset.now))
       .forEach((one) => asked.set(one.name, one.value));
     const address = asked.size ? `/tuning?${asked}` : "/tuning";
-    if (address === location.pathname + location.search) { return; }
+    if (address === location.pathname + location.search && !pressed) { return; }
     history.replaceState(null, "", address);
-    look();
+    look().then(ask);
   }
   for (const number of numbers) {
     const range = slider(number);
@@ -49,12 +53,12 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(soon);
-    follow();
+    follow(true);
   });
   setInterval(() => {
     if (document.querySelector("[data-busy]") && document.visibilityState === "visible") { look(); }
   }, EVERY_MS);
   // after an apply the gates in use are others: the whole page is new
-  document.addEventListener("et-done", () => { setTimeout(() => { location.assign("/tuning"); }, 2500); });
+  document.addEventListener("et-done", (event) => { if (event.detail.looking) { return; } setTimeout(() => { location.assign("/tuning"); }, 2500); });
   tell();
 })();

@@ -28,7 +28,19 @@ from pipelines.replay import Recording
 from pipelines.settings import Settings
 from pipelines.settings_local import read_local
 from pipelines.store.lease import Role
-from pipelines.tune_desk import DAYS, Compared, Job, Kept, Source, compare, counted_from, kept, needs, votes_of
+from pipelines.tune_desk import (
+    DAYS,
+    Compared,
+    Job,
+    Kept,
+    Source,
+    compare,
+    counted_from,
+    kept,
+    last_kept,
+    needs,
+    votes_of,
+)
 
 router = APIRouter()
 FOLDER = "tuning"
@@ -66,10 +78,22 @@ class Waiting:
 
 @router.get("/tuning", response_class=HTMLResponse)
 async def tuning(request: Request, choice: Annotated[Choice, Query()]) -> HTMLResponse:
-    """The page; the choice is in the address. Starts the look back where it was not made."""
+    """The page; the choice is in the address. It shows what was looked back at and starts nothing: an editor does
+    (:func:`begin`)."""
     runtime = runtime_of(request)
     jobs = jobs_of(request)
     return await asyncio.to_thread(shown, request, "tuning.html", lambda: _values(request, runtime, jobs, choice))
+
+
+def begin(request: Request, choice: Choice, who: str) -> Waiting | bool:
+    """Look back at ``choice``, for the person ``who``; False where that was done already. Reads the recording's files."""
+    job = _job(runtime_of(request), choice)
+    if isinstance(job, Waiting):
+        return job
+    if kept(job) is not None:
+        return False
+    jobs_of(request).ask(job, who)
+    return True
 
 
 def jobs_of(request: Request) -> TuningJobs:
@@ -84,33 +108,33 @@ def jobs_of(request: Request) -> TuningJobs:
 def _values(request: Request, runtime: Runtime, jobs: TuningJobs, choice: Choice) -> dict[str, Any]:
     present = runtime.settings
     wanted = choice.over(present)
-    found = source_of(runtime)
     values: dict[str, Any] = {
         "knobs": KNOBS, "now": values_of(present), "asked": values_of(wanted), "fixed": fixed_by_environment(),
         "changed": changes(present, wanted), "times": times_of(request), "days": DAYS, "waiting": None, "busy": None,
-        "queued": False, "look": None, "problem": "", "trust": trust(runtime), "counts_from": counts_from(runtime),
+        "look": None, "fresh": False, "problem": "", "trust": trust(runtime), "counts_from": counts_from(runtime),
         "at_now": runtime.world.clock.now(), "local": _local(),
     }  # fmt: skip
-    if isinstance(found, Waiting):
-        return {**values, "waiting": found}
-    choices = (present,) if not values["changed"] else (present, wanted)
-    job = Job(present.var_path / FOLDER / runtime.mode, found, choices)
+    job = _job(runtime, choice)
+    if isinstance(job, Waiting):
+        return {**values, "waiting": job}
     results = kept(job)
     if results is not None:
-        return {**values, "look": look(runtime, results)}
-    standing = jobs.standing
-    if standing.problem and standing.job == _same(standing.job, job):
-        return {**values, "problem": standing.problem}
-    jobs.start(job)
-    now = jobs.standing
-    return {**values, "busy": now, "queued": now.job is not None and _same(now.job, job) is None}
+        return {**values, "look": look(runtime, results), "fresh": True}
+    standing = jobs.of(job)
+    if standing.running or standing.queued:
+        return {**values, "busy": standing}
+    before = last_kept(job)
+    return {**values, "problem": standing.problem, "look": look(runtime, before) if before is not None else None}
 
 
-def _same(before: Job | None, job: Job) -> Job | None:
-    """``before`` where it was about the same choices over the same source, whose end moves on."""
-    if before is None or before.settings != job.settings or before.source.end.date() != job.source.end.date():
-        return None
-    return before
+def _job(runtime: Runtime, choice: Choice) -> Job | Waiting:
+    """The gates in use and, where they differ, those of ``choice``, over what there is to look back on."""
+    present, found = runtime.settings, source_of(runtime)
+    if isinstance(found, Waiting):
+        return found
+    wanted = choice.over(present)
+    choices = (present, wanted) if changes(present, wanted) else (present,)
+    return Job(present.var_path / FOLDER / runtime.mode, found, choices)
 
 
 def counts_from(runtime: Runtime) -> str:

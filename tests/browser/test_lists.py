@@ -25,7 +25,7 @@ OVER = "document.documentElement.scrollWidth - document.documentElement.clientWi
 def app(embedded_url: str) -> Iterator[Lists]:
     with open_folder() as var, pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "LOCAL_FILE", var / "local.toml")
-        short = TuningJobs(deadline_s=2.0)
+        short = TuningJobs(deadline_s=3.0)
         patch.setattr(tuning, "jobs_of", lambda _request: short)
         with running_lists(embedded_url, var) as running:
             looked_back(running.runtime)
@@ -129,9 +129,13 @@ def test_a_slider_and_its_number_are_one_and_the_result_follows(chromium: Browse
 def test_what_is_being_computed_shows_how_far_it_is(chromium: Browser, app: Lists) -> None:
     said: list[str] = []
     page = opened(chromium, app, WIDE, "/tuning?min_velocity=3.1", said)
+    expect(page.get_by_role("heading", name="Not looked back at yet")).to_be_visible()
+    assert broken(page, RULES) == []
+    page.locator("#k-min_velocity").fill("3.2")
     expect(page.get_by_role("progressbar", name="Looking back")).to_be_visible()
     expect(page.locator("[data-said]")).to_have_text("Looking back")
     expect(page.get_by_text("it took longer than 0 min and was stopped")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
     page.context.close()
     assert said == []
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from heatmap_app.gates_file import GatesFile
 from heatmap_app.tuning_job import TuningJobs
 from heatmap_app.users import User
 from heatmap_app.web import tuning
+from heatmap_app.web.tuning_choice import with_values
 from pipelines import settings as files
 from pipelines.backtest.keeping import ALERTS
 from pipelines.clock import ManualClock
@@ -31,7 +33,7 @@ from pipelines.settings import Settings, load_settings
 from pipelines.settings_local import change_local, read_local
 from pipelines.store import Store
 from pipelines.store.lease import Role
-from pipelines.tune_desk import Job, compare, votes_of
+from pipelines.tune_desk import Job, Source, compare, votes_of
 from tests.contract.test_actions import posted
 from tests.contract.test_follow import Pages
 from tests.contract.test_refresh_alerts import flow
@@ -123,6 +125,7 @@ def test_a_viewer_looks_and_an_editor_applies(desk: Desk, client: httpx.Client, 
 @pytest.mark.parametrize("wrong", [{"min_velocity": 9}, {"min_spread": 0}, {"score_seconds": 5}, {"boost": "much"}])
 def test_a_wrong_gate_is_refused(client: httpx.Client, local: Path, wrong: dict[str, Any]) -> None:
     assert client.post("/api/v1/tuning", json=wrong).status_code in (400, 422)
+    assert client.post("/api/v1/tuning/look", json=wrong).status_code in (400, 422)
     assert client.get("/tuning", params=wrong).status_code in (400, 422)
     assert not local.exists()
 
@@ -185,6 +188,8 @@ def test_nothing_recorded_says_what_is_missing(client: httpx.Client) -> None:
     page = client.get("/tuning").text
     assert "Nothing is recorded yet." in page
     assert "needs 60 h of them" in page
+    asked = client.post("/api/v1/tuning/look", json={})
+    assert (asked.status_code, "Nothing is recorded yet." in asked.json()["detail"]) == (409, True)
 
 
 def test_too_little_recorded_says_how_long_to_wait(client: httpx.Client, tmp_path: Path) -> None:
@@ -194,11 +199,19 @@ def test_too_little_recorded_says_how_long_to_wait(client: httpx.Client, tmp_pat
     assert f"{START + 60 * HOUR:%Y-%m-%d %H:%M} UTC" in page
 
 
-def test_the_recorded_days_are_looked_back_on(desk: Desk, client: httpx.Client, tmp_path: Path) -> None:
-    """With other gates: computed apart, shown when it is there, and not computed twice."""
+def test_the_recorded_days_are_looked_back_on(
+    desk: Desk, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other gates, when an editor asks: computed apart, shown when it is there, not computed twice, shown a day later."""
     record(tmp_path, 196)
-    first = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
-    assert "Looking back" in first
+    for user, there in (("vi", "An editor can look back."), ("ana", "data-look")):
+        page = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": user}).text
+        assert "Nobody has looked back at these gates so far." in page
+        assert there in page
+    assert client.post("/api/v1/tuning/look", json={"min_spread": 3}, headers={"x-user": "vi"}).status_code == 403
+    assert not desk.app.state.tuning_jobs.busy, "looking starts nothing"
+    assert client.post("/api/v1/tuning/look", json={"min_spread": "3", "once": "a"}).json()["repeated"] is False
+    assert "Looking back" in client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
     deadline = time.monotonic() + 60
     while "data-busy" in (page := client.get("/tuning", params={"min_spread": 3}).text):
         assert time.monotonic() < deadline
@@ -208,6 +221,13 @@ def test_the_recorded_days_are_looked_back_on(desk: Desk, client: httpx.Client, 
     assert "Apply these gates" in page
     viewed = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
     assert ("An editor can apply them." in viewed, "Apply these gates" in viewed) == (True, False)
+    assert client.post("/api/v1/tuning/look", json={"min_spread": 3}).json()["repeated"] is True
+    source = tuning.source_of(desk.runtime)  # type: ignore[arg-type]  # only what it reads is there
+    assert isinstance(source, Source)
+    monkeypatch.setattr(tuning, "source_of", lambda _runtime: replace(source, end=source.end + timedelta(days=1)))
+    later = client.get("/tuning", params={"min_spread": 3}, headers={"x-user": "vi"}).text
+    assert "from a look back on an earlier day" in later
+    assert "These gates against those in use" in later
 
 
 def test_what_takes_too_long_is_ended(tmp_path: Path, desk: Desk) -> None:
@@ -215,12 +235,37 @@ def test_what_takes_too_long_is_ended(tmp_path: Path, desk: Desk) -> None:
     source = tuning.source_of(desk.runtime)  # type: ignore[arg-type]  # only what it reads is there
     assert not isinstance(source, tuning.Waiting)
     jobs, job = TuningJobs(deadline_s=0.01), Job(tmp_path / "t", source, (desk.runtime.settings,))
-    assert jobs.start(job)
-    assert not jobs.start(job)
+    jobs.ask(job, "u:ana")
+    assert jobs.of(job).running
+    wait_until(lambda: not jobs.busy)
+    assert "was stopped" in jobs.of(job).problem
+
+
+def test_one_is_computed_at_a_time_and_of_each_person_the_latest_waits(tmp_path: Path, desk: Desk) -> None:
+    record(tmp_path, 100)
+    source = tuning.source_of(desk.runtime)  # type: ignore[arg-type]  # only what it reads is there
+    assert isinstance(source, Source)
+    jobs = TuningJobs(deadline_s=0.5)
+    first, left, second, third = (
+        Job(tmp_path / "t", source, (with_values(desk.runtime.settings, {"gates.consecutive": n}),))
+        for n in range(1, 5)
+    )
+    jobs.ask(first, "u:ana")
+    for job, who in ((left, "u:ana"), (third, "u:bo"), (second, "u:ana"), (second, "u:ana")):
+        jobs.ask(job, who)
+    found = [jobs.of(job) for job in (first, left, second, third)]
+    assert [one.running for one in found] == [True, False, False, False]
+    assert [one.queued for one in found] == [False, False, True, True]
+    wait_until(lambda: not jobs.busy)
+    assert jobs.of(second).problem, "both were worked on, one after the other"
+    assert not jobs.of(left).problem
+
+
+def wait_until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while jobs.standing.running and time.monotonic() < deadline:
+    while not done():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert "was stopped" in jobs.standing.problem
 
 
 def test_alerts_are_paired_by_name_and_time() -> None:
