@@ -24,6 +24,7 @@ from sqlalchemy import text
 
 from pipelines.store import EmbeddedPostgres, Store
 from pipelines.store.tables import metadata
+from tests.leftovers import ended_with_us
 
 SERVER_FOLDERS = "/usr/lib/postgresql/*/bin"
 PASSWORD = "test-password"
@@ -100,7 +101,11 @@ def empty(store: Store) -> None:
 @contextmanager
 def embedded_server() -> Iterator[str]:
     """The URL of an embedded server with data of its own."""
-    with var_folder() as var, EmbeddedPostgres.start(var, shared_root=var / "shared") as server:
+    with (
+        var_folder() as var,
+        EmbeddedPostgres.start(var, shared_root=var / "shared") as server,
+        ended_with_us(server.data / "postmaster.pid", var),
+    ):
         yield server.url
 
 
@@ -158,7 +163,8 @@ def restartable_server(programs: Path) -> Iterator[Server]:
                 "immediate",
                 "restart",
             ]
-            yield Server(port, f"postgresql://heatmap:{PASSWORD}@127.0.0.1:{port}/heatmap", lambda: run(restart))
+            with ended_with_us(folder / "data" / "postmaster.pid", folder):
+                yield Server(port, f"postgresql://heatmap:{PASSWORD}@127.0.0.1:{port}/heatmap", lambda: run(restart))
         finally:
             run([programs / "pg_ctl", "-D", folder / "data", "-w", "-m", "immediate", "stop"])
 
