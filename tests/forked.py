@@ -7,6 +7,7 @@ Each of a run's workers starts one (``python -m tests.forked``) when it first ne
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import json
 import os
@@ -22,8 +23,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from tests.leftovers import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 1_000_000
@@ -88,7 +87,7 @@ class Forker:
         return Forked(arguments, mine)
 
     def close(self) -> None:
-        """End it, and on Linux what it has forked."""
+        """End it; what it has forked goes on."""
         self._control.close()
         self._process.wait(10)
 
@@ -102,6 +101,8 @@ def main() -> None:
     import heatmap_app.runtime
     import heatmap_app.server  # noqa: F401 - imported for the forks
 
+    gc.collect()
+    gc.freeze()  # or each fork goes through all that is imported, copying it page by page: three quarters of its time
     told = _forking(control)
     if told is not None:
         _become(told)
@@ -154,7 +155,6 @@ def _bury(children: dict[int, socket.socket]) -> None:
 
 def _become(told: Mapping[str, Any]) -> None:
     os.setsid()
-    end_with_parent()
     sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: SIM115 - it is stdout
     sys.stderr = io.TextIOWrapper(open(2, "wb", closefd=False), encoding="utf-8", line_buffering=True)  # noqa: SIM115 - it is stderr
     os.environ.clear()
