@@ -24,6 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.leftovers import end_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 1_000_000
 """Of a command with its environment."""
@@ -87,7 +89,7 @@ class Forker:
         return Forked(arguments, mine)
 
     def close(self) -> None:
-        """End it; what it has forked goes on."""
+        """End it, and on Linux what it has forked."""
         self._control.close()
         self._process.wait(10)
 
@@ -155,6 +157,7 @@ def _bury(children: dict[int, socket.socket]) -> None:
 
 def _become(told: Mapping[str, Any]) -> None:
     os.setsid()
+    end_with_parent()
     sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: SIM115 - it is stdout
     sys.stderr = io.TextIOWrapper(open(2, "wb", closefd=False), encoding="utf-8", line_buffering=True)  # noqa: SIM115 - it is stderr
     os.environ.clear()
