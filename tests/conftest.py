@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -42,12 +43,39 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+LONGEST = (
+    "browser/test_accessibility.py", "contract/test_serve.py", "soak/test_soak.py", "browser/test_screens.py",
+    "contract/test_poll_command.py", "contract/test_serve_slack.py", "browser/test_whole_way.py", "browser/test_names.py",
+    "browser/test_desk.py", "browser/test_dashboard.py", "crash/test_deliver.py", "contract/test_tuning.py",
+    "browser/test_lists.py", "browser/test_faults_browser.py", "contract/test_leader.py", "contract/test_security_canary.py",
+    "browser/test_states.py", "contract/test_backtest_live.py", "browser/test_actions.py", "unit/test_tune.py",
+    "browser/test_wall.py", "contract/test_faults_database.py", "crash/test_recorder.py", "crash/test_follow_ups.py",
+    "browser/test_replay_bar.py", "browser/test_injection.py", "contract/test_faults_import.py", "contract/test_serve_kpis.py",
+    "contract/test_hostile_feeds.py", "crash/test_embedded.py", "contract/test_security_start.py", "contract/test_doctor.py",
+    "contract/test_reddit.py", "unit/test_backtest.py", "unit/test_score_exact.py", "unit/test_candidates.py",
+)  # fmt: skip
+"""Files by how long they took in CI, the longest first: 130 to 10 s. One that is missing here only starts later."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first, whatever order chance gave: workers take whole files, and one that took a long file
-    last would run alone at the end. ``tests/run`` keeps xdist from sorting by the number of tests instead."""
-    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path not in long)
+    """The longest files first and what needs no database or browser last, else in the order that chance gave: workers take
+    whole files, and one that took a long file last would run alone at the end. ``tests/run`` keeps xdist from sorting by
+    the number of tests instead."""
+    folder = Path(__file__).parent
+    names = {item.path: item.path.relative_to(folder).as_posix() for item in items if folder in item.path.parents}
+
+    def late(item: pytest.Item) -> int:
+        name = names.get(item.path, "")
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST) + name.startswith("unit/")
+
+    items.sort(key=late)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
