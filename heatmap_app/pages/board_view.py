@@ -99,7 +99,7 @@ def _about(view: HeatView, state: ViewState, *, brief: bool = False) -> str:
     if view.hidden:
         parts.append(f"{view.hidden} hidden." if brief else _hidden_words(view.hidden, state))
     if len(view.hours) > HOURLY_UP_TO:
-        parts.append("Cells: the hottest of six hours.")
+        parts.append("Each cell: the hottest of six hours.")
     if missing and view.items and len(view.hours) > 24:
         parts.append(f"{missing} of {len(view.hours)} h not watched.")
     return " ".join(parts)
@@ -257,7 +257,7 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
         return _notice(f"Nothing in this domain {_then(state)}.", _hidden(view, state))
     if state.at is not None:
         return _notice("Nothing was being said about any known name then.", "Look at another time.")
-    return _notice("Nothing is being said about any known name right now.", "The board fills as soon as it is.")
+    return _notice("Nothing is being said about any known name right now.", "The board fills by itself as soon as something is.")
 
 
 def _then(state: ViewState) -> str:

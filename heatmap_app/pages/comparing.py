@@ -40,7 +40,7 @@ def comparing(lines: Sequence[NameLine], state: ViewState, gate: float, times: T
     more = (
         f"Room for {room} more: “Compare” in a name's panel, or + beside a name you find."
         if room
-        else "Four is all there is room for."
+        else "Four is the most: take one off to add another."
     )
     return tag(
         "section", head, tag("ul", chips, class_="compared", data_key="names"), tag("small", more, data_key="room"),
@@ -96,7 +96,7 @@ def _chip(slug: str, place: int, lines: Sequence[NameLine]) -> Html:
 def _figure(lines: Sequence[NameLine], state: ViewState, gate: float, times: Times) -> Html:
     hours = [point.hour for point in lines[0].history] if lines else []
     if not hours:
-        return tag("p", "None of them was scored in this span.", class_="quiet", data_key="figure")
+        return tag("p", "None of these names was scored in this window. Choose a longer one, or other names.", class_="quiet", data_key="figure")
     values = [[_value(point, state.colour) for point in line.history] for line in lines]
     low, high = _range(values, state.colour)
     unscored = [all(row[place] is None for row in values) for place in range(len(hours))]

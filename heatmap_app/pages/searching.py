@@ -24,7 +24,7 @@ def _search(page: Page, value: Any) -> None:
         entities = page.site.reader.search(text, SEARCH_LIMIT) if text else ()
     except Exception:  # a page outlives its database
         log.exception("page: search failed")
-        page.send({"found": _answer(tag("li", "Search did not answer. Trying again helps.", class_="quiet"))})
+        page.send({"found": _answer(tag("li", "Search did not answer. Type again in a moment.", class_="quiet"))})
         return
     page.send({"found": found(entities, text, page.state.compare)})
 

@@ -86,5 +86,5 @@ def alert(request: Request, number: Number) -> HTMLResponse:
         return {**details(runtime, row, now, user.id), "times": times_of(request), "now": now,
                 "real": utc_now(), "edits": user.may("editor")}  # fmt: skip
 
-    line = f"There is no alert {number}. It may have gone with old data."
+    line = f"There is no alert {number}. It may have been removed with old data."
     return shown(request, "alert.html", values, ("No such alert", line, "/alerts", "All alerts"))

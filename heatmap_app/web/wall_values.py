@@ -376,4 +376,4 @@ def empty(view: HeatView, query: WallQuery, times: Times, problem: str) -> tuple
         )
     if view.hidden:
         return "Nothing in this domain right now", hidden
-    return "Nothing is being said about any known name right now", "The board fills as soon as it is."
+    return "Nothing is being said about any known name right now", "The board fills by itself as soon as something is."

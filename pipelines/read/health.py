@@ -170,9 +170,10 @@ def _reason(detail: str) -> str:
 
 
 def clock(moment: datetime, now: datetime) -> str:
-    """A time as the desk reads it: hours and minutes UTC, with the day where it is not today."""
+    """Hours and minutes UTC, saying so: pages show such a sentence beside times of the visitor's own zone. With the day
+    where it is not today."""
     at, today = moment.astimezone(UTC), now.astimezone(UTC)
-    return f"{at:%H:%M}" if at.date() == today.date() else f"{at.day} {at:%b %H:%M}"
+    return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at.day} {at:%b %H:%M} UTC"
 
 
 def span(age: timedelta) -> str:

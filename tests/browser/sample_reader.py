@@ -366,7 +366,7 @@ class SampleReader:
             SourceHealth(
                 "tiktok",
                 "throttled",
-                "TikTok: throttled until 14:40. Showing hashtags up to 14:21.",
+                "TikTok: throttled until 14:40 UTC. Showing hashtags up to 14:21 UTC.",
                 now - timedelta(minutes=11),
                 now,
                 None,

@@ -49,7 +49,7 @@ STATES: Mapping[str, Pose] = {
             "tiktok": ("not_configured", "TikTok: not configured. Set HEATMAP_TIKTOK__TOKEN to an Apify token."),
         },
     ),
-    "source-down": Pose(mode="live", sources={"reddit": ("down", "Reddit: down since 13:40: it answered 503.")}),
+    "source-down": Pose(mode="live", sources={"reddit": ("down", "Reddit: down since 13:40 UTC: it answered 503.")}),
     "stale": Pose(mode="live", stale=True),
     "no-results": Pose(mode="live", empty=True),
     "database-away": Pose(mode="live", failing=True),

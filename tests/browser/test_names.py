@@ -176,7 +176,14 @@ def test_four_names_are_compared_in_the_address(page: Page, desk: SampleServer) 
     expect(page.locator(".comparing .end")).to_have_count(4)
     page.locator(".compared [data-act='compare-off']").first.click()
     expect(page.locator(".compared li")).to_have_count(3)
-    page.get_by_role("button", name="Stop comparing").click()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    stop = page.get_by_role("button", name="Stop comparing")
+    box, panel = stop.bounding_box(), page.locator(".panel").bounding_box()
+    assert box is not None and panel is not None  # noqa: PT018 - for the types
+    assert box["x"] + box["width"] <= panel["x"] + panel["width"]
+    cut = "[...document.querySelectorAll('.row .name')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert page.evaluate(cut) == 0
+    stop.click()
     expect(page.locator(".comparing")).to_have_count(0)
 
 
@@ -276,6 +283,8 @@ def test_a_muted_name_says_so_and_comes_back(page: Page, desk: SampleServer) -> 
     expect(row.locator(".kind")).to_have_text("muted since")
     expect(page.locator(".moved")).to_contain_text("Muted since: it is on no board today")
     expect(page.locator(".equation")).to_contain_text("HEAT")
+    expect(page.locator(".naming")).to_contain_text("Names are changed on the live board.")
+    expect(page.locator(".naming button, select[name=set-domain], form[data-post]")).to_have_count(0)
     expect(page.locator(".scrub-words")).to_contain_text("Who was muted or merged since is marked")
     expect(page.locator(".hours")).not_to_contain_text("now")
     sheet = page.request.get(desk.address + str(page.locator("a[data-key=csv]").get_attribute("href"))).text()

@@ -85,7 +85,7 @@ async def test_u1_never_called_before_the_time_and_no_breaker_failure(
     upstream.plan(RSS, *[too_many("1200")] * 3)
     first = await rig.poll(source)
     assert (first.outcome, first.retry_after_s, first.kind) == (Outcome.THROTTLED, 1200, "rate_limited")
-    assert why(rig) == "throttled until 14:20"
+    assert why(rig) == "throttled until 14:20 UTC"
     assert await rig.wait_s() == pytest.approx(1200, abs=1)
     rig.pass_time(1100)
     for force in (False, True):

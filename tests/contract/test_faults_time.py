@@ -149,7 +149,7 @@ def test_u19_six_hours_without_any_upstream_alert_nobody_on_return(embedded_stor
             assert report.scored == before.scored, "no blank board"
     health = {row.source: row for row in source_health(embedded_store, SETTINGS, T + 5 * HOUR)}
     assert {row.state for row in health.values() if row.source != "trades"} == {"down"}
-    assert health["reddit"].line.endswith("Showing posts up to 11:00.")
+    assert health["reddit"].line.endswith("Showing posts up to 11:00 UTC.")
     assert health["reddit"].success_rate_24h == pytest.approx(18 / 24, abs=0.03)
     assert health["reddit"].items_per_poll == 3
     for minute in (0, 20, 40):

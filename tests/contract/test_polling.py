@@ -68,7 +68,7 @@ async def test_a_poll_is_stored_planned_and_remembered(
     google.plan("/trending/rss", too_many("1200"))
     await job.run_once()
     (row,) = [row for row in schedule(world, store, clock.now()) if row.source == "trends"]
-    assert row.why == "throttled until 14:31"
+    assert row.why == "throttled until 14:31 UTC"
     assert (row.base_interval_s, row.interval_s) == (600, 1200)
     health = {row.source: row for row in source_health(store, settings, clock.now())}["trends"]
     assert (health.state, health.success_rate_24h, health.items_per_poll) == ("throttled", 0.5, 8)

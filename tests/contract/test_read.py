@@ -315,19 +315,19 @@ def test_health_in_words(store: Store, settings: Settings) -> None:
     assert live.feeds == ({"feed": "all", "outcome": "ok", "items": 1, "detail": ""},)
     poll(store, 23, Outcome.THROTTLED, retry_after_s=17 * 60.0)
     throttled = reddit(store, settings, 24)
-    assert throttled.line == "Reddit: throttled by Reddit until 12:40. Showing posts up to 12:21."
+    assert throttled.line == "Reddit: throttled by Reddit until 12:40 UTC. Showing posts up to 12:21 UTC."
     assert (throttled.state, throttled.until, throttled.next_poll) == ("throttled", T + 40 * MINUTE, T + 40 * MINUTE)
     poll(store, 41, Outcome.FAILED, detail="credentials rejected", http_status=401)
     poll(store, 43, Outcome.FAILED, detail="no answer within 20 s.")
     down = reddit(store, settings, 44)
-    words = "Reddit: down since 12:23: no answer within 20 s. Next try 12:45. Showing posts up to 12:21."
+    words = "Reddit: down since 12:23 UTC: no answer within 20 s. Next try 12:45 UTC. Showing posts up to 12:21 UTC."
     assert (down.state, down.line, down.last_success) == ("down", words, T + 21 * MINUTE)
     poll(store, 45)
     assert reddit(store, settings, 46).state == "live"
     late = reddit(store, settings, 60 * 24)
     assert (late.state, late.line) == (
         "delayed",
-        "Reddit: delayed, last poll 23 h 15 min ago. Showing posts up to 1 Aug 12:45.",
+        "Reddit: delayed, last poll 23 h 15 min ago. Showing posts up to 1 Aug 12:45 UTC.",
     )
 
 
@@ -344,7 +344,7 @@ def test_empty_polls_become_a_delay(store: Store, settings: Settings) -> None:
         poll(store, n, Outcome.EMPTY)
         states.append(reddit(store, settings, n).state)
     assert states == ["live", "live", "delayed"]
-    assert reddit(store, settings, 3).line == "Reddit: 0 posts in the last 3 polls. Showing posts up to 12:00."
+    assert reddit(store, settings, 3).line == "Reddit: 0 posts in the last 3 polls. Showing posts up to 12:00 UTC."
 
 
 def test_missing_credentials_say_what_to_set(store: Store, settings: Settings) -> None:
