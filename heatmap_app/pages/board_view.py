@@ -257,7 +257,9 @@ def _empty(view: HeatView, state: ViewState, times: Times) -> Html:
         return _notice(f"Nothing in this domain {_then(state)}.", _hidden(view, state))
     if state.at is not None:
         return _notice("Nothing was being said about any known name then.", "Look at another time.")
-    return _notice("Nothing is being said about any known name right now.", "The board fills by itself as soon as something is.")
+    return _notice(
+        "Nothing is being said about any known name right now.", "The board fills by itself as soon as something is."
+    )
 
 
 def _then(state: ViewState) -> str:

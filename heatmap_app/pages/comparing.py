@@ -96,7 +96,12 @@ def _chip(slug: str, place: int, lines: Sequence[NameLine]) -> Html:
 def _figure(lines: Sequence[NameLine], state: ViewState, gate: float, times: Times) -> Html:
     hours = [point.hour for point in lines[0].history] if lines else []
     if not hours:
-        return tag("p", "None of these names was scored in this window. Choose a longer one, or other names.", class_="quiet", data_key="figure")
+        return tag(
+            "p",
+            "None of these names was scored in this window. Choose a longer one, or other names.",
+            class_="quiet",
+            data_key="figure",
+        )
     values = [[_value(point, state.colour) for point in line.history] for line in lines]
     low, high = _range(values, state.colour)
     unscored = [all(row[place] is None for row in values) for place in range(len(hours))]
