@@ -1,28 +1,23 @@
-"""The map's figure: HoloViews makes it once in a process, every open page gets a copy of the Bokeh models it made.
+"""The map's figure: HoloViews makes it once in a process, every page carries it as JSON and draws it by itself.
 
-Making it takes HoloViews 0.1 s and keeps a pipeline of plots and streams alive that nothing uses afterwards: what the map
-shows comes from the page's region of cells and is put into the models by ``assets/static/map.js``. So a page that follows
-costs the server no figure at all, and a page that is opened a copy of a few models. The copies do not tell the server what
-the browser has put into them.
+What the map shows comes from the page's region of cells, how it is coloured from the scales beside the figure: both are
+put into it by ``assets/static/map.js``, before it is drawn for the first time and again whenever they change. So no figure
+is in a session, an open page costs the server none, and the map is drawn without waiting for the page's socket.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from typing import Any
 
 import holoviews as hv
 import numpy as np
-import panel as pn
-from bokeh.core.serialization import Deserializer, Serializer
 from bokeh.document import Document
 from bokeh.models import CDSView, CustomJS, GroupFilter, HoverTool, Model, Rect
-from bokeh.util.serialization import make_id
 
-from heatmap_app.plots import SCALES, Colour, palette
-from heatmap_app.themes import INKS, Shade
+from heatmap_app.plots import SCALES, palette
+from heatmap_app.themes import INKS
 
 hv.extension("bokeh")
 
@@ -52,60 +47,47 @@ HOVER = (
 
 _PARTS = ("cds", "x_range", "y_range", "color_mapper", "glyph")
 """HoloViews' handles that the page's script finds as ``heatmap-NAME``."""
-_ID = re.compile(r'"(p\d+)"')
-
-
-class LiveHeatMap:
-    """One session's heatmap: ``pane`` to place, :meth:`paint` and :meth:`colour_by` to change its colours in place."""
-
-    def __init__(self, shade: Shade = "dark", colour: Colour = "heat") -> None:
-        self._shade, self._colour = shade, colour
-        figure = copied()
-        self.models = {name: _named(figure, name) for name in (*_PARTS, "gaps")}
-        self._draw()
-        self.pane = pn.pane.Bokeh(  # type: ignore[no-untyped-call]  # Panel types it half
-            figure, sizing_mode="stretch_both", margin=0, min_height=0
-        )
-
-    def colour_by(self, colour: Colour) -> None:
-        """Use the scale of ``colour`` from now on."""
-        if colour != self._colour:
-            self._colour = colour
-            self._draw()
-
-    def paint(self, shade: Shade) -> None:
-        """Draw in the colours of ``shade`` from now on."""
-        self._shade = shade
-        self._draw()
-
-    def _draw(self) -> None:
-        scale, inks = SCALES[self._colour], INKS[self._shade]
-        mapper, colours = self.models["color_mapper"], palette(scale, self._shade)
-        if (mapper.low, mapper.high, tuple(mapper.palette)) != (scale.low, scale.high, colours):
-            mapper.update(palette=list(colours), low=scale.low, high=scale.high)
-        mapper.nan_color = inks.gap
-        self.models["glyph"].line_color = inks.surface
-        self.models["gaps"].update(line_color=inks.surface, hatch_color=inks.hatch)
-
-
-def copied() -> Any:
-    """A new figure, in no document yet: :func:`_made` with ids of its own."""
-    made = _made()
-    ids = {old: make_id() for old in dict.fromkeys(_ID.findall(made))}
-    return Deserializer().deserialize(json.loads(_ID.sub(lambda found: f'"{ids[found[1]]}"', made)))
-
-
-def _named(figure: Any, name: str) -> Any:
-    return next(iter(figure.select({"name": f"heatmap-{name}"})))
 
 
 @cache
-def _made() -> str:
-    """The figure as HoloViews makes it, finished and empty, as JSON."""
+def figure() -> str:
+    """What the browser needs to draw the map, as JSON that may stand inside a script element: ``item`` is the figure as
+    Bokeh embeds it, finished and empty; ``scales`` and ``inks`` are how it is coloured (:func:`colouring`)."""
+    told = json.dumps({"item": _item(), **colouring()}, separators=(",", ":"))
+    return told.replace("<", "\\u003c")
+
+
+def colouring() -> dict[str, Any]:
+    """``scales``: of each colour the ends and, by shade, the palette's place in ``palettes`` (colours without their ``#``,
+    low to high, in one text); ``inks``: by shade the colours around the cells."""
+    found: dict[tuple[str, ...], int] = {}
+    scales = {
+        colour: {
+            "low": scale.low,
+            "high": scale.high,
+            **{shade: found.setdefault(palette(scale, shade), len(found)) for shade in INKS},
+        }
+        for colour, scale in SCALES.items()
+    }
+    inks = {shade: {"surface": ink.surface, "gap": ink.gap, "hatch": ink.hatch} for shade, ink in INKS.items()}
+    return {"scales": scales, "inks": inks, "palettes": ["".join(colours).replace("#", "") for colours in found]}
+
+
+def _item() -> dict[str, Any]:
+    """The figure as ``Bokeh.embed.embed_item`` takes it: a document of its own, without the models of extensions that
+    Bokeh would declare in it."""
+    made, doc = _made(), Document()
+    doc.add_root(made)
+    told = {key: part for key, part in doc.to_json(deferred=False).items() if key != "defs"}
+    return {"root_id": made.id, "doc": told}
+
+
+def _made() -> Any:
+    """The figure as HoloViews makes it, finished and empty."""
     plot = hv.renderer("bokeh").get_plot(_element(), doc=Document())
     figure, handles = plot.state, plot.handles
     _finish(figure, handles)
-    return json.dumps(Serializer(deferred=False).serialize(figure).content)
+    return figure
 
 
 def _element() -> Any:
@@ -126,6 +108,7 @@ def _finish(figure: Any, handles: dict[str, Any]) -> None:
     )  # fmt: skip
     source, glyph, renderer = handles["cds"], handles["glyph"], handles["glyph_renderer"]
     source.data = {name: [] for name in COLUMNS}
+    handles["color_mapper"].palette = []
     for name in ("x_range", "y_range"):
         handles[name].factors = []
     gaps = _hatching(figure, glyph, source)
@@ -134,7 +117,7 @@ def _finish(figure: Any, handles: dict[str, Any]) -> None:
     for hover in figure.select(HoverTool):
         hover.renderers = [renderer]
     for name, model in {**{name: handles[name] for name in _PARTS}, "gaps": gaps.glyph}.items():
-        model.update(name=f"heatmap-{name}", syncable=False)
+        model.name = f"heatmap-{name}"
     figure.js_on_event("tap", CustomJS(code="window.ET.tapped(cb_obj.x, cb_obj.y)"))
 
 

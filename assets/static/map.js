@@ -9,7 +9,9 @@
   const NOBODY = "no data: no source was watched in this hour";
   const NOT_SCORED = "no score: not known yet, or too little was said";
 
-  const model = (name) => window.Bokeh && Bokeh.documents[0] ? Bokeh.documents[0].get_model_by_name(`heatmap-${name}`) : null;
+  const told = JSON.parse($("#figure").textContent);
+  let drawn = null; // Bokeh's document of the figure
+  const model = (name) => drawn && drawn.get_model_by_name(`heatmap-${name}`);
   const words = (text) => (text ? text.split(" ") : []);
   const minus = (text) => text.replace("-", "−");
   const measures = {
@@ -67,19 +69,69 @@
   // ---- into the figure ---------------------------------------------------------------------------------------------
   const same = (some, others) => some.length === others.length && some.every((one, at) => one === others[at]);
 
-  ET.drawMap = function () {
-    const [cds, across, down] = ["cds", "x_range", "y_range"].map(model);
-    if (!cds || !across || !down) return;
+  // Each part of the figure with its properties as they are to be now.
+  function parts() {
     const said = read();
     const slugs = said.rows.map((row) => row.slug);
     for (let place = slugs.length; place < ROWS; place++) slugs.push(` ${place}`);
     slugs.reverse(); // Bokeh counts categories upwards
     const wide = said.columns.length <= WIDE_COLUMNS ? 2 : 1;
-    for (const name of ["glyph", "gaps"]) if (model(name).line_width.value !== wide) model(name).line_width = { value: wide };
-    if (!same(across.factors, said.columns)) across.factors = said.columns;
-    if (!same(down.factors, slugs)) down.factors = slugs;
-    cds.data = flat(said, ET.meta().colour);
+    return {
+      ...colours(),
+      x_range: { factors: said.columns },
+      y_range: { factors: slugs },
+      cds: { data: flat(said, ET.meta().colour) },
+    };
+
+    function colours() {
+      const shade = ET.shade();
+      const ink = told.inks[shade];
+      const scale = told.scales[ET.meta().colour];
+      const line = { line_color: { value: ink.surface }, line_width: { value: wide } };
+      return {
+        color_mapper: { palette: palette(scale[shade]), low: scale.low, high: scale.high, nan_color: ink.gap },
+        glyph: line,
+        gaps: { ...line, hatch_color: { value: ink.hatch } },
+      };
+    }
+  }
+
+  const palettes = {};
+  const palette = (at) => (palettes[at] ||= told.palettes[at].match(/.{6}/g).map((one) => `#${one}`));
+
+  const alike = (one, other) => one === other || (Array.isArray(one) && Array.isArray(other) ? same(one, other)
+    : Boolean(one && other && "value" in one && one.value === other.value));
+
+  ET.drawMap = function () {
+    if (!drawn) return;
+    for (const [name, wanted] of Object.entries(parts())) {
+      const one = model(name);
+      const changed = Object.entries(wanted).filter(([key, value]) => key === "data" || !alike(one[key], value));
+      if (changed.length) one.setv(Object.fromEntries(changed));
+    }
   };
+
+  // The first picture: the figure is filled before Bokeh sees it, so it is drawn once.
+  function fill(item) {
+    const wanted = Object.entries(parts());
+    const look = (node) => {
+      if (!node || typeof node !== "object") return;
+      const own = node.attributes && wanted.find(([name]) => node.attributes.name === `heatmap-${name}`);
+      if (own) Object.assign(node.attributes, own[1]);
+      for (const [key, inner] of Object.entries(node)) if (key !== "data") look(inner);
+    };
+    look(item.doc);
+    return item;
+  }
+
+  ET.drawn = new Promise((done) => {
+    document.addEventListener("DOMContentLoaded", () => {
+      Bokeh.embed.embed_item(fill(told.item), "heat").then((views) => {
+        drawn = views.roots[0].model.document;
+        ET.drawMap(); // what was said meanwhile
+      }).finally(done);
+    });
+  });
 
   let colour = null;
   ET.onAdopt.push((said, first) => {
@@ -87,6 +139,10 @@
     colour = said.colour;
   });
   ET.onReceive.push((regions) => { if (regions.includes("cells")) ET.drawMap(); });
+  document.addEventListener("et-theme", () => ET.drawMap());
+
+  // The parts others follow, once there is a figure.
+  ET.figure = () => drawn && { source: model("cds"), mapper: model("color_mapper") };
 
   // What the map draws: its column names, oldest first, and the flat columns of its cells.
   ET.mapData = function () {

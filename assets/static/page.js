@@ -16,14 +16,13 @@
   // ---- the wire --------------------------------------------------------------------------------------------------
   ET.connect = function (events) {
     outbox = events;
-    ET.drawMap();
     emit("theme", ET.shade());
     emit("hello", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
     const waiting = queue;
     queue = [];
     waiting.forEach(([type, value]) => emit(type, value));
-    document.documentElement.classList.add("connected");
     ET.beat();
+    ET.drawn.then(() => document.documentElement.classList.add("connected"));
   };
 
   // A region comes whole, or as a change of the text it had last.

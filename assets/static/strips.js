@@ -2,6 +2,7 @@
 // a strip of hours in each row of the phone's list, and a table of numbers for whoever cannot use the picture.
 (function () {
   "use strict";
+  const ET = window.ET;
   const phone = matchMedia("(max-width: 899px)");
   const rows = document.querySelector('[data-region="rows"]');
   const button = document.getElementById("show-table");
@@ -130,13 +131,10 @@
 
   function adopt() {
     unstop(document.querySelector(".map"));
-    const model = window.Bokeh && Bokeh.documents[0] && Bokeh.documents[0].get_model_by_name("heat-figure");
-    const renderer = model && model.renderers.find((one) => one.data_source && one.data_source.data.zvalues);
-    if (!renderer) return;
-    const mapper = renderer.glyph.fill_color.transform;
-    figure = { source: renderer.data_source, mapper };
-    renderer.data_source.properties.data.change.connect(later);
-    mapper.change.connect(later);
+    figure = ET.figure();
+    if (!figure) return;
+    figure.source.properties.data.change.connect(later);
+    figure.mapper.change.connect(later);
     let kept = "";
     try { kept = sessionStorage.getItem("et_table"); } catch { /* as above */ }
     if (kept) turn(true);

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import panel as pn
 import structlog
 from bokeh.document import Document
 
 from heatmap_app.escape import Html
-from heatmap_app.figure import LiveHeatMap
 from heatmap_app.pages import correcting, desk_events, entity_side, helping, regions, scrub, searching, shell
 from heatmap_app.pages.bridge import Bridge
 from heatmap_app.pages.entity_side import EntitySide
@@ -38,22 +38,23 @@ SYSTEM = Theme()
 NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 
 
-def dashboard_app(site: Site) -> Callable[[], pn.Template]:
+def dashboard_app(site: Site) -> Callable[[], None]:
     """The function Panel calls for each visitor: ``add_applications({"/": dashboard_app(site)}, ...)``."""
 
-    def open_page() -> pn.Template:
+    def open_page() -> None:
         doc = pn.state.curdoc
-        if doc is None:
+        if doc is None or doc.session_context is None:
             raise RuntimeError("a page opens inside a session only")
-        search = pn.state.location.search if pn.state.location else ""
+        request = getattr(doc.session_context, "request", None)
+        query = urlsplit(getattr(request, "uri", None) or "").query
         theme = theme_of(pn.state.cookies.get(COOKIE))
-        return Dashboard(site, doc, from_query(search or ""), times(pn.state.cookies.get("et_zone")), theme).template()
+        Dashboard(site, doc, from_query(query), times(pn.state.cookies.get("et_zone")), theme).paint_first()
 
     return open_page
 
 
 class Dashboard:
-    """One open page: a :class:`ViewState`, the figures, and the regions of markup around them."""
+    """One open page: a :class:`ViewState` and the regions of markup that show it."""
 
     def __init__(self, site: Site, doc: Document, state: ViewState, times: Times, theme: Theme = SYSTEM) -> None:
         self.site, self.times, self._doc = site, times, doc
@@ -62,18 +63,16 @@ class Dashboard:
         self._problem: str | None = None
         self._read: Filters | None = None
         self._polls: Sequence[datetime] = ()
-        self.map = LiveHeatMap(theme.shade, self.state.colour)
         self.bridge = Bridge(doc, self.handle, site.once)
         self._read_all()
         site.board.hub.subscribe(doc, self.follow)
 
-    def template(self) -> pn.Template:
+    def paint_first(self) -> None:
         """The page with its first content."""
         first, seen = self._regions(), self._seen()
         self.bridge.painted(first)
-        panes = {"heatmap": self.map.pane}
-        return shell.page(
-            panes, first, self.theme, panel=seen.panel, page_title=seen.title, zone=self.times.name,
+        shell.page(
+            self._doc, first, self.theme, panel=seen.panel, page_title=seen.title, zone=self.times.name,
             help=helping.help_dialog(self.site.settings), driven=self.site.driven is not None,
         )  # fmt: skip
 
@@ -111,18 +110,18 @@ class Dashboard:
         return replace(state, at=None) if state.at and state.at > self.site.clock.now() else state
 
     def zone(self, name: object) -> None:
-        """The browser told its time zone."""
+        """The browser told its time zone: it has the page."""
+        shell.painted(self._doc)
         if isinstance(name, str) and name != self.times.name:
             self.times = times(name)
         self.refresh()
 
     def paint(self, shade: object) -> None:
-        """The browser told what theme is seen: figures are drawn in it."""
+        """The browser told what theme is seen: figures made here are drawn in it."""
         seen = shade_of(shade)
         if seen is None or seen == self.theme.shade:
             return
         self.theme = Theme(self.theme.choice, seen)
-        self.map.paint(seen)
         self._send()
 
     def user(self) -> User | None:
@@ -167,7 +166,6 @@ class Dashboard:
             self._read = filters if view is not None else None
             self._view = view or board.latest(filters) or last or self._view
         self._polls = self._guarded("The polls could not be read", board.polls, self.site.clock.now()) or ()
-        self.map.colour_by(self.state.colour)
         self._guarded("The name could not be read", self.side.read, reader or self.site.reader, self.state)
 
     def _guarded[**P, T](self, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:

@@ -9,11 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import panel as pn
+import bokeh
+from bokeh.document import Document
 from panel.io.resources import _env
 
 from heatmap_app.auth.headers import mark
 from heatmap_app.escape import Html
+from heatmap_app.figure import figure
 from heatmap_app.themes import Theme
 from pipelines.settings import ROOT
 
@@ -37,27 +39,30 @@ def asset(name: str) -> str:
     return f"{STATIC_PATH}/{name}?v={digest}"
 
 
-_UNUSED_SCRIPTS = re.compile(r"<script[^>]*/(?:bokeh-(?:gl|mathjax)|es-module-shims)\.[^>]*></script>")
+_BOKEH = re.compile(r"<script[^>]*/bokeh\.min\.js[^>]*></script>")
 
 
 def lean(scripts: str) -> str:
-    """``scripts`` without the two megabytes of WebGL, formulas and module shims that this page does not use, the inline
-    ones marked as ours."""
-    return mark(_UNUSED_SCRIPTS.sub("", scripts))
+    """Of the ``scripts`` Panel wants in a page that which draws figures, with an address browsers may keep: this page has
+    no widget, table, formula or model of Panel's, and those are another megabyte to read."""
+    found = _BOKEH.search(scripts)
+    if found is None:
+        raise RuntimeError("the page's scripts do not name bokeh.min.js")
+    return mark(found[0].replace("bokeh.min.js", f"bokeh.min.js?v={bokeh.__version__}"))
 
 
-def page(panes: Mapping[str, Any], regions: Mapping[str, Html], theme: Theme = SYSTEM, **variables: Any) -> pn.Template:
-    """The dashboard's template with ``panes`` as roots and ``regions`` as its first HTML (already escaped)."""
-    template = pn.Template(_source(TEMPLATE))
-    for name, pane in panes.items():
-        template.add_panel(name, pane)
-    template.add_variable("regions", dict(regions))
-    template.add_variable("theme", theme)
-    template.add_variable("asset", asset)
-    template.add_variable("lean", lean)
-    for name, value in variables.items():
-        template.add_variable(name, value)
-    return template
+def page(doc: Document, regions: Mapping[str, Html], theme: Theme = SYSTEM, **variables: Any) -> None:
+    """Makes ``doc`` the desk's page with ``regions`` as its first HTML (already escaped). Call :func:`painted` once it is
+    out."""
+    doc.template = _source(TEMPLATE)
+    doc.template_variables.update(
+        regions=dict(regions), theme=theme, asset=asset, lean=lean, mark=mark, figure=figure(), **variables
+    )
+
+
+def painted(doc: Document) -> None:
+    """The page is with its browser: its first HTML need not stay in the session."""
+    doc.template_variables.clear()
 
 
 @cache

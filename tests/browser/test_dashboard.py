@@ -32,7 +32,7 @@ HOSTILE = (
 def opened(page: Page, address: str) -> Page:
     page.goto(address)
     page.wait_for_selector("html.connected", state="attached")
-    page.wait_for_function("() => document.querySelector('#meta > i') && Bokeh.documents[0].is_idle")
+    page.wait_for_function("() => document.querySelector('#meta > i') && Bokeh.documents.every((one) => one.is_idle)")
     return page
 
 
@@ -124,7 +124,7 @@ def test_a_new_score_changes_the_open_page_in_place(page: Page, server: SampleSe
     until(lambda: pixels(page) != before)
     assert page.evaluate("window.kept.every((node) => node.isConnected)")
     assert row.is_visible()
-    assert page.evaluate("Bokeh.documents.length") == 1
+    assert page.evaluate("Bokeh.documents.length") == 2, "the session's and the figure's, made once"
 
 
 def test_re_ranking_never_blanks_the_map(page: Page, server: SampleServer) -> None:

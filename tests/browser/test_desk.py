@@ -192,7 +192,7 @@ def test_a_week_is_drawn_in_place(page: Page, server: SampleServer) -> None:
         page.locator(".tools").get_by_text(label, exact=True).click()
         until(lambda query=query: asked(page).get("window") == query)  # type: ignore[misc]  # a default binds it
         until(lambda columns=columns: page.evaluate("ET.mapData().columns.length") in (columns, columns + 1))  # type: ignore[misc]  # the same
-    assert page.evaluate("window.kept.isConnected && Bokeh.documents.length === 1")
+    assert page.evaluate("window.kept.isConnected && Bokeh.documents.length === 2")
     assert page.locator(".hours b").all_inner_texts()[-1] == "today"
     assert "hottest of six hours" in page.locator(".legend").inner_text()
     box = page.locator(".map canvas").first.bounding_box()

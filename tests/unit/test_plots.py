@@ -1,20 +1,28 @@
-"""The map: a view's cells as a region, and the figure every page gets a copy of."""
+"""The map: a view's cells as a region, and the figure every page draws by itself."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from bokeh.document import Document
-from bokeh.models import HoverTool, Model
 
-from heatmap_app.figure import COLUMNS, LiveHeatMap, copied
+from heatmap_app.board import Board
+from heatmap_app.figure import COLUMNS, figure
 from heatmap_app.pages.cells import GAP, cells
+from heatmap_app.pages.dashboard import Dashboard
 from heatmap_app.pages.reader import Filters
+from heatmap_app.pages.site import Site
+from heatmap_app.pages.state import ViewState
 from heatmap_app.pages.words import Times
-from heatmap_app.plots import COLOURS, SCALES, Colour, legend_gradient
-from heatmap_app.themes import INKS
+from heatmap_app.plots import COLOURS, SCALES, Colour, legend_gradient, palette
+from heatmap_app.themes import INKS, Shade
+from pipelines.clock import ManualClock
+from pipelines.settings import load_settings
 from pipelines.view import HeatView
 from tests.browser.sample_reader import SampleReader
 from tests.unit.markup import head_of, rows_of
@@ -52,51 +60,73 @@ def test_spread_is_a_count_of_platforms() -> None:
     assert found == {"0", "1", "2", "3", GAP}
 
 
+def models(node: Any) -> Iterator[dict[str, Any]]:
+    """Every model told with its attributes, however deep."""
+    if isinstance(node, dict):
+        if "attributes" in node:
+            yield node
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else ():
+        yield from models(inner)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(figure())
+    return found
+
+
+@pytest.fixture(scope="module")
+def named(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {str(one["attributes"].get("name")): one["attributes"] for one in models(told["item"])}
+
+
+def test_the_figure_has_no_cells_and_its_parts_are_named(named: dict[str, dict[str, Any]]) -> None:
+    assert dict(named["heatmap-cds"]["data"]["entries"]) == {name: [] for name in COLUMNS}
+    assert named["heatmap-x_range"]["factors"] == named["heatmap-y_range"]["factors"] == []
+    glyph = named["heatmap-glyph"]
+    assert (glyph["x"]["field"], glyph["y"]["field"]) == ("hour", "row")
+    assert glyph["fill_color"]["field"] == "zvalues"
+    assert glyph["fill_color"]["transform"]["attributes"]["name"] == "heatmap-color_mapper"
+
+
+@pytest.mark.parametrize("shade", INKS)
 @pytest.mark.parametrize("colour", COLOURS)
-def test_the_figure_has_the_scale_of_its_colour_and_no_cells(colour: Colour) -> None:
-    models, scale = LiveHeatMap("dark", colour).models, SCALES[colour]
-    assert (models["color_mapper"].low, models["color_mapper"].high) == (scale.low, scale.high)
-    assert tuple(models["color_mapper"].palette) == scale.palette
-    assert models["cds"].data == {name: [] for name in COLUMNS}
-    glyph = models["glyph"]
-    assert (glyph.x.field, glyph.y.field) == ("hour", "row")
-    assert glyph.fill_color.field == "zvalues"
-    assert glyph.fill_color.transform is models["color_mapper"]
+def test_the_page_is_told_the_scale_of_every_colour(colour: Colour, shade: Shade, told: dict[str, Any]) -> None:
+    scale, said = SCALES[colour], told["scales"][colour]
+    assert (said["low"], said["high"]) == (scale.low, scale.high)
+    colours = told["palettes"][said[shade]]
+    assert tuple(f"#{colours[at : at + 6]}" for at in range(0, len(colours), 6)) == palette(scale, shade)
+    assert told["inks"][shade] == {
+        "surface": INKS[shade].surface, "gap": INKS[shade].gap, "hatch": INKS[shade].hatch,
+    }  # fmt: skip
 
 
-def test_hatched_cells_are_a_glyph_of_their_own() -> None:
-    live = LiveHeatMap()
-    figure, models = live.pane.object, live.models
-    assert models["glyph"].hatch_pattern is None
+def test_hatched_cells_are_a_glyph_of_their_own(told: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
+    assert "hatch_pattern" not in named["heatmap-glyph"]
     # told cell by cell, Bokeh would make a canvas for every cell at every paint: a second of work in the browser
-    assert models["gaps"].hatch_pattern.value == "/"
-    over = next(one for one in figure.renderers if one.glyph is models["gaps"])
-    assert (over.view.filter.column_name, over.view.filter.group) == ("hatch", "/")
-    assert over.data_source is models["cds"]
-    assert all(over not in hover.renderers for hover in figure.select(HoverTool))
+    assert named["heatmap-gaps"]["hatch_pattern"] == {"type": "value", "value": "/"}
+    drawn = {one["id"]: one["attributes"] for one in models(told["item"]) if one["name"] == "GlyphRenderer"}
+    number, over = next(each for each in drawn.items() if each[1]["glyph"]["attributes"]["name"] == "heatmap-gaps")
+    assert over["view"]["attributes"]["filter"]["attributes"] == {"column_name": "hatch", "group": "/"}
+    hover = next(one["attributes"] for one in models(told["item"]) if one["name"] == "HoverTool")
+    assert [one["id"] for one in hover["renderers"]] == [other for other in drawn if other != number]
 
 
-def test_what_the_browser_draws_is_not_told_back() -> None:
-    assert not any(model.syncable for name, model in LiveHeatMap().models.items())
+def test_the_figure_cannot_end_its_script_element(told: dict[str, Any]) -> None:
+    assert "<" not in figure()
+    assert "<style>" in json.dumps(told)  # the hover's own
 
 
-def test_every_page_has_models_of_its_own() -> None:
-    first, second = copied(), copied()
-    ids = [{model.id for model in figure.select({"type": Model})} for figure in (first, second)]
-    assert len(ids[0]) == len(ids[1]) > 10
-    assert not ids[0] & ids[1]
-    for figure in (first, second):
-        Document().add_root(figure)  # raises where a model belongs to two
-
-
-def test_a_change_of_colour_or_shade_changes_the_same_models() -> None:
-    live = LiveHeatMap()
-    before = dict(live.models)
-    live.colour_by("velocity")
-    live.paint("light")
-    assert live.models == before
-    assert before["color_mapper"].low == SCALES["velocity"].low
-    assert before["gaps"].hatch_color == INKS["light"].hatch
+def test_an_open_page_has_no_figure_in_its_session() -> None:
+    reader, doc = SampleReader(), Document()
+    site = Site(Board(reader), load_settings(mode="demo"), ManualClock(reader.now))
+    page = Dashboard(site, doc, ViewState(), Times())
+    page.paint_first()
+    assert [root.name for root in doc.roots] == ["et-in"]
+    assert "rows" in doc.template_variables["regions"]
+    page.zone("UTC")
+    assert not doc.template_variables, "its first HTML is out"
 
 
 def test_an_empty_board_has_no_cells() -> None:

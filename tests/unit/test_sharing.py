@@ -65,7 +65,7 @@ class World:
         doc = Document()
         page = Dashboard(self.site, doc, ViewState(), Times())
         heard = Heard(doc)
-        page.template()
+        page.paint_first()
         heard.say("hello", "UTC")
         return page, heard
 
