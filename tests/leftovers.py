@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-SCRIPT = 'read -r _ || { kill -QUIT "$(head -n 1 "$1")"; sleep 1; rm -rf "$2"; }'
+SCRIPT = 'read -r _ || { pid=$(head -n 1 "$1"); kill -QUIT "$pid"; sleep 2; kill -KILL "$pid"; rm -rf "$2"; }'
 
 
 @contextmanager
 def ended_with_us(pid_file: Path, folder: Path) -> Iterator[None]:
-    """Should this process be gone before the block ends, a shell that sees the pipe close sends SIGQUIT to the process whose
-    number is the first line of ``pid_file``, and removes ``folder``."""
+    """Should this process be gone before the block ends, a shell that sees the pipe close sends SIGQUIT, and 2 s later
+    SIGKILL, to the process whose number is the first line of ``pid_file``, and removes ``folder``."""
     shell = subprocess.Popen(
         ["sh", "-c", SCRIPT, "sh", pid_file, folder], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
@@ -25,7 +25,7 @@ def ended_with_us(pid_file: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        shell.communicate(b"done\n", timeout=10)
+        shell.communicate(b"done\n", timeout=60)
 
 
 def end_with_parent() -> None:
