@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 from bokeh.util.token import get_session_id
 from fastapi.responses import RedirectResponse, Response
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heatmap_app.auth import rules
@@ -30,12 +31,16 @@ NO_SIGN_IN = (
     "Whoever runs it can open it: docs/security.md says how."
 )
 
+MOST_BODY = 2_000_000
+"""Bytes of a request: twice what the largest form may hold. A signed path has a lower bound and an answer of its own."""
+
 
 class Gate:
     """Lets requests through to ``app``; ``evaluates`` are the pages whose script may compile texts (Bokeh's)."""
 
     def __init__(self, app: ASGIApp, door: Door, evaluates: tuple[str, ...] = ("/",)) -> None:
         self.app, self.door, self._evaluates = app, door, evaluates
+        self._bounded = RequestBodyLimitMiddleware(app, MOST_BODY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge and pass on."""
@@ -65,7 +70,8 @@ class Gate:
             if "text/event-stream" in headers.get("accept", "") and user is not None:
                 await self._leashed(scope, receive, outside.send, headers, user)
             else:
-                await self.app(scope, receive, outside.send)
+                app = self.app if scope["path"] in rules.SIGNED_PATHS else self._bounded
+                await app(scope, receive, outside.send)
         except Exception as error:
             log.exception("request failed", path=scope["path"], kind=type(error).__name__)
             if outside.started:
@@ -88,6 +94,9 @@ class Gate:
             return None
         if not rules.is_open(path) and not self._may_see(user, path):
             return self._to_sign_in(scope, method, path, user)
+        length = headers.get("content-length", "")
+        if path not in rules.SIGNED_PATHS and length.isdigit() and int(length[:18]) > MOST_BODY:
+            return problem(413, f"This request is larger than {MOST_BODY / 1e6:.0f} MB.")
         return self._write_refusal(method, path, headers, host, user)
 
     def _write_refusal(

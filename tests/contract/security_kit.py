@@ -75,6 +75,10 @@ def small_app(settings: Settings, port: int) -> FastAPI:
     def change() -> dict[str, str]:
         return {"line": "Done."}
 
+    @app.post("/api/v1/alerts/2/vote")
+    def read(body: dict[str, Any]) -> dict[str, int]:
+        return {"fields": len(body)}
+
     app.add_middleware(Gate, door=door)
     return app
 

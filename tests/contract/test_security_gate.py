@@ -391,3 +391,20 @@ def test_whom_no_list_names_may_be_left_out(tmp_path: Path) -> None:
     with small(settings) as site:
         assert site.client().get("/api/v1/me", headers={"X-Forwarded-User": "sam"}).status_code == 401
         assert site.client().get("/api/v1/me", headers={"X-Forwarded-User": "ana"}).status_code == 200
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "in parts"])
+def test_a_request_that_would_fill_the_memory_is_refused(site: Served, told: bool) -> None:
+    """By anybody, whatever it says about its length; the answer is a problem with the usual headers."""
+    browser = site.client()
+    sign_in_as(browser, "VIEWER")
+
+    def parts() -> Iterator[bytes]:
+        yield from (b'{"a": "', *[b"x" * 50_000] * 200, b'"}')
+
+    body: Any = b"".join(parts()) if told else parts()
+    answer = browser.post("/api/v1/alerts/2/vote", content=body, headers=WRITE | {"Content-Type": "application/json"})
+    assert (answer.status_code, said(answer)["status"]) == (413, 413)
+    assert "content-security-policy" in answer.headers
+    small_one = browser.post("/api/v1/alerts/2/vote", json={"a": "x" * 1_000_000}, headers=WRITE)
+    assert small_one.json() == {"fields": 1}
