@@ -19,7 +19,6 @@ from typing import Any
 
 import praw
 
-from pipelines import settings as config
 from pipelines.errors import FieldsMissingError, PermanentError, RateLimitedError, ShapeChangedError, SourceError
 from pipelines.ingest.bounded import BoundedSession
 from pipelines.ingest.clean import clean_time, items_frame
@@ -28,6 +27,7 @@ from pipelines.ingest.guard import answered, quota_left, request_id
 from pipelines.ingest.reddit_errors import SOURCE, sign_in_failed, translate
 from pipelines.ingest.reddit_rows import SITE_URL, is_removed, is_whole, item_row, post_of
 from pipelines.model import FeedReport, FetchResult, Outcome
+from pipelines.settings_sections import Reddit
 
 OAUTH_URL = "https://oauth.reddit.com/"
 MAX_BYTES = 15_000_000
@@ -59,7 +59,7 @@ class RedditSource:
 
     name = SOURCE
 
-    def __init__(self, settings: config.Reddit) -> None:
+    def __init__(self, settings: Reddit) -> None:
         self._settings = settings
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reddit")
         self._session = BoundedSession(settings.timeout_seconds, MAX_BYTES)

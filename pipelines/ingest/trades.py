@@ -23,7 +23,6 @@ import feedparser
 import nh3
 from defusedxml.ElementTree import fromstring
 
-from pipelines import settings as config
 from pipelines.errors import (
     FieldsMissingError,
     PermanentError,
@@ -39,6 +38,7 @@ from pipelines.ingest.guard import answered, place, request_id
 from pipelines.ingest.http import Http, Reply
 from pipelines.ingest.state import SourceState
 from pipelines.model import FeedReport, FetchResult, Outcome
+from pipelines.settings_sections import Trades
 
 SOURCE = "trades"
 FULL_EVERY = timedelta(hours=6)
@@ -67,7 +67,7 @@ class TradesSource:
 
     name = SOURCE
 
-    def __init__(self, settings: config.Trades, http: Http, state: SourceState) -> None:
+    def __init__(self, settings: Trades, http: Http, state: SourceState) -> None:
         self._settings, self._http, self._state = settings, http, state
 
     @property
