@@ -99,8 +99,11 @@
   const palettes = {};
   const palette = (at) => (palettes[at] ||= told.palettes[at].match(/.{6}/g).map((one) => `#${one}`));
 
-  const alike = (one, other) => one === other || (Array.isArray(one) && Array.isArray(other) ? same(one, other)
-    : Boolean(one && other && "value" in one && one.value === other.value));
+  function alike(one, other) {
+    if (one === other) return true;
+    if (!one || !other || typeof one !== "object" || typeof other !== "object") return false;
+    return Array.isArray(one) ? same(one, other) : one.value === other.value;
+  }
 
   ET.drawMap = function () {
     if (!drawn) return;
