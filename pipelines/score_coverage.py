@@ -38,7 +38,8 @@ class Coverage:
         factor = np.zeros((*ends.shape, len(PLATFORMS)))
         for i, name in enumerate(PLATFORMS):
             hours = polled_hours(coverage, name)
-            polled = _polled_until(hours, ends) - _polled_until(hours, ends - length)
+            upto, before = _polled_until(hours, np.stack((ends, ends - length)))
+            polled = upto - before
             enough = polled >= scoring.min_coverage * length
             factor[..., i] = np.where(enough, length / np.maximum(polled, 1), 0.0)
         return cls(factor)

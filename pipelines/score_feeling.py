@@ -69,7 +69,8 @@ def current_feeling(parts: Sequence[Rows], width: int, scoring: Scoring) -> Feel
     """The feeling of the rows of one window, each mention once; one value an entity."""
     sums = np.zeros((_SUMS, width))
     for rows in map(_with_text, parts):
-        _add(sums, rows.entity, _values(rows, scoring))
+        if len(rows):
+            _add(sums, rows.entity, _values(rows, scoring))
     return _unpacked(sums)
 
 

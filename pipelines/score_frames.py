@@ -10,7 +10,8 @@ from pipelines.score_coverage import Polled, polled_hours
 from pipelines.score_hours import HistoryArrays, Trail, decay
 from pipelines.score_model import Scoring, entities_schema, history_schema, platforms_schema
 from pipelines.score_now import Now
-from pipelines.score_rows import HOUR, Floats
+from pipelines.score_rows import HOUR, Floats, Ints
+from pipelines.score_velocity import Flags
 
 
 def entities_frame(
@@ -106,7 +107,7 @@ def history_frame(entities: pl.Series, past: HistoryArrays, coverage: Polled | N
     count, width = past.raw.shape
     if not width:
         return pl.DataFrame(schema=schema)
-    hours = (past.instants + HOUR - 1) // HOUR * HOUR - HOUR
+    hours = clock_hours(past)
     frame = pl.DataFrame(
         {
             "entity": entities.gather(np.repeat(np.arange(width), count)),
@@ -119,7 +120,17 @@ def history_frame(entities: pl.Series, past: HistoryArrays, coverage: Polled | N
         }
     )
     if coverage is not None:
-        looked = np.unique(np.concatenate([polled_hours(coverage, name) for name in PLATFORMS]))
-        seen = pl.col("hour").dt.timestamp("us").is_in(looked.tolist())
+        seen = pl.Series(np.tile(looked_at(hours, coverage), width))
         frame = frame.with_columns(pl.when(seen).then(pl.exclude("entity", "hour")))
     return frame.cast(schema)
+
+
+def clock_hours(past: HistoryArrays) -> Ints:
+    """The start of the clock hour that each of its instants ends or lies in (microseconds)."""
+    hours: Ints = (past.instants + HOUR - 1) // HOUR * HOUR - HOUR
+    return hours
+
+
+def looked_at(hours: Ints, coverage: Polled) -> Flags:
+    """Whether any platform was polled in each of the clock ``hours`` (microseconds)."""
+    return np.isin(hours, np.concatenate([polled_hours(coverage, name) for name in PLATFORMS]))

@@ -65,11 +65,17 @@ class VelocityMethod:
 
 def mean_and_deviation(look: Look, min_windows: int) -> tuple[Floats, Floats]:
     """Mean and sample deviation over the used windows, in two passes; dropped windows are zeros that weigh nothing."""
-    windows = np.sum(look.used, axis=0)
-    mu = sum(look.values, start=np.zeros_like(look.x)) / np.maximum(windows, 1.0)
-    squares = np.zeros_like(look.x)
+    windows = np.add.reduce(look.used)
+    mu = np.zeros_like(look.x)
+    for value in look.values:
+        mu += value
+    mu /= np.maximum(windows, 1.0)
+    squares, part = np.zeros_like(mu), np.empty_like(mu)
     for value, counts in zip(look.values, look.used, strict=True):
-        squares += counts * (value - mu) ** 2
+        np.subtract(value, mu, out=part)
+        part *= part
+        part *= counts
+        squares += part
     s = np.sqrt(squares / np.maximum(windows - 1.0, 1.0))
     return mu, np.where(windows >= min_windows, s, 0.0)
 

@@ -130,18 +130,14 @@ def sliding_sums(grid: Floats, count: int, stride: int = 1, scratch: Scratch = O
 def velocity_at(grid: Floats, factor: Floats | None, unit: float, scoring: Scoring) -> Velocity:
     """Score one platform at the end of ``grid`` (hours, columns), with all terms; ``factor`` has one value a window."""
     length, hours = scoring.window_hours, len(grid)
-
-    def window(end: int) -> Floats:
-        return np.sum(grid[hours - end - length : hours - end], axis=0)
-
-    x = window(0)
-    values = [window(end) for end in scoring.window_ends]
+    ends = scoring.window_ends
+    x, *values = (np.add.reduce(grid[hours - end - length : hours - end]) for end in (0, *ends))
     if factor is not None:
         values = [value * part for value, part in zip(values, factor, strict=True)]
     used = np.ones(len(values)) if factor is None else (factor > 0).astype(np.float64)
-    look = Look(x, values, used, scoring.window_ends, lambda last: np.sum(grid[hours - last :], axis=0), unit)
+    look = Look(x, values, used, ends, lambda last: np.add.reduce(grid[hours - last :]), unit)
     rated = method_named(scoring.method).rate(look, scoring)
-    present = np.sum(grid[hours - scoring.trailing_hours :], axis=0) > SEEN
+    present = np.add.reduce(grid[hours - scoring.trailing_hours :]) > SEEN
     z = np.where(present, rated.z, 0.0)
     return Velocity(z, x, rated.mu, rated.s, np.full(len(x), int(used.sum())), present, tuple(values))
 
@@ -179,13 +175,14 @@ def velocity_over(
 
 def _look(volumes: Volumes, sums: Floats, x: Floats, factor: Floats | None, unit: float, scoring: Scoring) -> Look:
     """What the method may see of ``volumes``; ``sums`` are its windows, ``x`` the current ones."""
-    values = [volumes.window(sums, end, scoring.window_hours) for end in scoring.window_ends]
+    ends = scoring.window_ends
+    values = [volumes.window(sums, end, scoring.window_hours) for end in ends]
     if factor is None:
         factor = np.ones((1, len(values)))
     else:
         values = [value * factor[:, [k]] for k, value in enumerate(values)]
     used = (factor > 0).T[:, :, None].astype(np.float64)
-    return Look(x, values, used, scoring.window_ends, volumes.current, unit)
+    return Look(x, values, used, ends, volumes.current, unit)
 
 
 def _steady_z(

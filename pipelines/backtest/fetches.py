@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -29,20 +30,21 @@ def fetched(
     )  # fmt: skip
     fetches: list[tuple[int, str, bool, datetime]] = []
     covered: dict[tuple[str, datetime], int] = {}
-    for (tick, source), part in joined.group_by("tick", "source", maintain_order=True):
-        group: list[Poll] = part.select("poll_at", "outcome", "reach", "usable").rows()
+    groups: dict[tuple[int, str], list[Poll]] = defaultdict(list)
+    for tick, source, *poll in joined.select("tick", "source", "poll_at", "outcome", "reach", "usable").iter_rows():
+        groups[tick, source].append((poll[0], poll[1], poll[2], poll[3]))
+    for (tick, source), group in groups.items():
         outcome = _outcome([Outcome(poll[1]) for poll in group])
         if outcome is Outcome.SKIPPED:
             continue
-        name, number = str(source), int(str(tick))
         with_rows = [poll[0] for poll in group if poll[3]]
         at = group[-1][0] if outcome is Outcome.CACHE_HIT or not with_rows else with_rows[-1]
-        fetches.append((number, name, outcome.successful, at))
-        event = getattr(settings, name).kind == SourceKind.EVENT
+        fetches.append((tick, source, outcome.successful, at))
+        event = getattr(settings, source).kind == SourceKind.EVENT
         if outcome.successful:
             for hour in _hours(group, with_rows, outcome, event=event):
-                covered.setdefault((name, hour), number)
-    hours = [(number, name, hour) for (name, hour), number in covered.items()]
+                covered.setdefault((source, hour), tick)
+    hours = [(tick, source, hour) for (source, hour), tick in covered.items()]
     return (
         pl.DataFrame(fetches, schema=FETCHES, orient="row"),
         pl.DataFrame(hours, schema=COVERED, orient="row").sort("tick", "source", "hour"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from pipelines.alert.gates import gate_row, polls_before
 from pipelines.backtest.discovery import NOBODY, Discovery, Entity
 from pipelines.backtest.evidence import platform_parts, receipts, trail_before
 from pipelines.backtest.log import DecisionLog
-from pipelines.backtest.memory import Memory
+from pipelines.backtest.memory import Memory, microseconds
 from pipelines.backtest.peaks import Peaks
 from pipelines.backtest.prepared import Prepared
 from pipelines.health import healthy_platforms
@@ -75,17 +75,20 @@ class Flow:
         self._keep_scores = keep_scores
         self._ticks: list[datetime] = prepared.ticks["at"].to_list()
         self._counted: list[bool] = prepared.ticks["counted"].to_list()
-        self._covered_until = np.searchsorted(
+        self._covered_until: list[int] = np.searchsorted(
             prepared.covered["tick"].to_numpy(), np.arange(len(self._ticks)), side="right"
-        )
+        ).tolist()
         self._hours = prepared.covered.select("source", "hour")
+        self._hour_of = list(zip(self._hours["source"], microseconds(self._hours["hour"]).tolist(), strict=True))
         self._polled: dict[str, Ints] = {}
         self._known_hours = 0
         self._enabled = {
             name: float(getattr(settings, name).poll_seconds) for name in PLATFORMS if name in prepared.sources
         }
         self._success: dict[str, datetime] = {}
-        self._fetches = prepared.fetches.filter(pl.col("successful")).partition_by("tick", as_dict=True)
+        self._fetches: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+        for tick, source, at in prepared.fetches.filter("successful").select("tick", "source", "at").iter_rows():
+            self._fetches[tick].append((source, at))
         self._episodes: dict[int, Mapping[str, Any]] = {}
         self._passed: deque[set[int]] = deque(maxlen=max(settings.gates.consecutive, 1))
         self._watched_until: dict[int, datetime] = {}
@@ -108,12 +111,13 @@ class Flow:
 
     def _coverage(self, tick: int) -> Polled:
         """The hours looked at, as known at the tick."""
-        until = int(self._covered_until[tick])
-        if until > self._known_hours:
-            for (source,), part in self._hours[self._known_hours : until].partition_by("source", as_dict=True).items():
-                hours = part["hour"].dt.timestamp("us").to_numpy()
-                self._polled[source] = np.union1d(self._polled.get(source, NOBODY), hours)
-            self._known_hours = until
+        until = self._covered_until[tick]
+        new: dict[str, list[int]] = defaultdict(list)
+        for source, hour in self._hour_of[self._known_hours : until]:
+            new[source].append(hour)
+        for source, hours in new.items():
+            self._polled[source] = np.union1d(self._polled.get(source, NOBODY), hours)
+        self._known_hours = until
         return self._polled
 
     def open_episodes(self) -> set[tuple[int, datetime]]:
@@ -121,9 +125,7 @@ class Flow:
         return {(entity, row["started_at"]) for entity, row in self._episodes.items() if row["open"]}
 
     def _note_fetches(self, tick: int) -> None:
-        fetched = self._fetches.get((tick,))
-        if fetched is not None:
-            self._success.update(fetched.select("source", "at").iter_rows())
+        self._success.update(self._fetches.get(tick, ()))
 
     def _score(self, now: datetime, coverage: Polled) -> tuple[Ints, Now]:
         """The names that matter now, ascending, and their scores; new ones are made on the way."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.backtest.memory import Memory
 from pipelines.score_coverage import Polled
-from pipelines.score_frames import history_frame
+from pipelines.score_frames import clock_hours, history_frame, looked_at
 from pipelines.score_hours import HistoryArrays, decay, history_at, plan, trail
 from pipelines.score_model import Scoring
 from pipelines.score_now import Now, score_now
@@ -57,6 +57,7 @@ class Peaks:
         if since is not None:
             begin = max(begin, since.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HISTORY_HOURS - 1))
         until = now.replace(minute=0, second=0, microsecond=0)
-        hours = self.history(entity, coverage, now, int(WEEK / timedelta(hours=1)) + 1)
-        highest = hours.filter(pl.col("hour") >= begin, pl.col("hour") < until)["heat"].max()
-        return None if highest is None else float(highest)  # type: ignore[arg-type]  # a column of floats
+        past = self._arrays(entity, coverage, now, int(WEEK / timedelta(hours=1)) + 1)
+        hours = clock_hours(past)
+        heat = past.heat[(hours >= micros(begin)) & (hours < micros(until)) & looked_at(hours, coverage)]
+        return float(heat.max()) if len(heat) else None
