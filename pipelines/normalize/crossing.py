@@ -47,6 +47,8 @@ def in_prose(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     one_word = found.filter(pl.col("canonical").str.contains(r"^[\p{Latin}\d]+$")).join(
         rows.select("item", "title"), on="item", how="inner"
     )
+    if one_word.is_empty():
+        return found
     wrong = [
         (item, name)
         for item, name, title in one_word.select("item", "canonical", "title").unique().iter_rows()

@@ -30,6 +30,8 @@ MATCHES = pl.Schema(
 MAX_TITLE = 2_000
 _QUOTE_MARKS = sorted({mark for pair in QUOTES for mark in pair})
 _HASHTAG = r"[#＃]([\pL\pN\pM_]+)"
+_HITS = {"item": pl.UInt32(), "form": pl.String(), "via": pl.String(), "sure": pl.Boolean()}
+_SIGNED = {"item": pl.UInt32(), "form": pl.String(), "signed": pl.Boolean()}
 
 
 class Matcher:
@@ -69,14 +71,18 @@ class Matcher:
         texts = rows.select("item", "title", canonical_expr("title", MAX_TITLE).alias("text"))
         named = self._structured(explode_names(rows), "name")
         tagged = self._structured(hashtags(rows), "title")
-        titled = self._patterns.find(texts["text"]).rename({"row": "item"}).with_columns(via=pl.lit("title"))
-        hits = pl.concat([named, tagged.with_columns(sure=pl.lit(True)), titled.with_columns(sure=pl.lit(False))])
+        titled = self._patterns.find(texts["text"]).select(
+            pl.col("row").alias("item"), "form", via=pl.lit("title"), sure=pl.lit(False)
+        )
+        hits = pl.concat([named, tagged, titled])
         hits = hits.unique(maintain_order=True)
         sure = self._confirmed(hits, texts)
         return self._mentions(sure, rows)
 
     def _structured(self, names: pl.DataFrame, via: str) -> pl.DataFrame:
         """Names matched whole: first as they are, else without spaces. Columns item, form, via, sure."""
+        if names.is_empty():
+            return pl.DataFrame(schema=_HITS)
         exact = names.join(self._forms.select("form"), left_on="name", right_on="form", how="semi")
         rest = names.join(exact, on=["item", "name"], how="anti").with_columns(
             pl.col("name").str.replace_all(" ", "", literal=True).alias("tight")
@@ -102,6 +108,8 @@ class Matcher:
 
     def _signed(self, open_hits: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
         """Which (item, form) pairs the title itself confirms; texts without any quote or cue are passed over fast."""
+        if open_hits.is_empty():
+            return pl.DataFrame(schema=_SIGNED)
         cues = pl.lit(pl.Series(sorted(self._signs.cues))).implode()
         marks = pl.lit(pl.Series(_QUOTE_MARKS)).implode()
         hopeful = open_hits.join(texts, on="item", how="inner").filter(
@@ -112,8 +120,7 @@ class Matcher:
             for item, form, title, text in hopeful.select("item", "form", "title", "text").iter_rows()
             if self._signs.confirms(title, text, form, self._shown[form])
         ]
-        schema = {"item": pl.UInt32(), "form": pl.String()}
-        return pl.DataFrame(signed, schema=schema, orient="row").with_columns(signed=pl.lit(True))
+        return pl.DataFrame([(*pair, True) for pair in signed], schema=_SIGNED, orient="row")
 
     def _mentions(self, sure: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         best = sure.join(rows.select("item", "source", "item_id"), on="item", how="inner", maintain_order="left").sort(

@@ -132,9 +132,10 @@ def test_canonical_does_not_see_case(text: str) -> None:
     st.lists(st.one_of(st.none(), NAMES_OF_ALL_KINDS, st.text(st.characters(codec="utf-8"), max_size=40)), max_size=12)
 )
 def test_frames_and_single_names_agree(texts: list[str | None]) -> None:
-    column = canonical_column(pl.Series("title", texts, dtype=pl.String))
-    assert column.to_list() == [canonical(text or "") for text in texts]
-    assert column.name == "title"
+    for rows in (texts, [*texts, *["Filler"] * 40]):  # few are taken one by one, many all at once
+        column = canonical_column(pl.Series("title", rows, dtype=pl.String))
+        assert column.to_list() == [canonical(text or "") for text in rows]
+        assert column.name == "title"
 
 
 def test_frames_and_single_names_agree_on_every_character() -> None:
