@@ -16,6 +16,8 @@ DOCS = ("/docs",)
 """Pages with inline scripts of a library, which nobody's text reaches."""
 
 CACHED = ("/assets/", "/static/", "/components/", "/static-offline-docs/")
+KEPT = b"private, max-age=31536000, immutable"
+"""For files asked for by an address that names their content or version (``?v=``): another content has another address."""
 
 
 class Outside:
@@ -23,6 +25,7 @@ class Outside:
 
     def __init__(self, send: Send, scope: Scope, host: str, place: Place, evaluates: Sequence[str]) -> None:
         self._send, self._path, self._https = send, scope["path"], scope.get("scheme") == "https"
+        self._versioned = self._path.startswith(CACHED) and scope.get("query_string", b"").startswith(b"v=")
         self._host = host if _HOST.fullmatch(host.lower()) else "localhost"
         self._evaluates = self._path in evaluates
         self._start: Message | None = None
@@ -64,4 +67,6 @@ class Outside:
             added.append(HSTS)
         if not self._path.startswith(CACHED):
             added.append((b"cache-control", b"no-store"))
+        elif self._versioned and start["status"] == 200:
+            added.append((b"cache-control", KEPT))
         return kept + [(name, value) for name, value in added if name not in names]

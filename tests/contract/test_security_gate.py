@@ -14,6 +14,8 @@ import structlog
 import structlog.testing
 
 from heatmap_app.auth.headers import NONCE, mark
+from heatmap_app.auth.outside import KEPT, Outside
+from heatmap_app.auth.place import Place
 from heatmap_app.auth.rules import local_path
 from heatmap_app.auth.throttle import Throttle
 from tests.contract.security_kit import (
@@ -289,6 +291,35 @@ def test_every_answer_carries_the_headers(site: Served) -> None:
         assert "permissions-policy" in headers
         assert "access-control-allow-origin" not in headers
         assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "kept"),
+    [
+        ("/assets/page.js", b"v=2ecd9f4d4803", 200, KEPT),
+        ("/static/js/bokeh.min.js", b"v=3.10.2", 200, KEPT),
+        ("/assets/page.js", b"", 200, None),
+        ("/assets/gone.js", b"v=2ecd9f4d4803", 404, None),
+        ("/api/v1/me", b"v=1", 200, b"no-store"),
+    ],
+)
+async def test_only_a_file_of_a_named_version_may_be_kept(
+    path: str, query: bytes, status: int, kept: bytes | None
+) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    outside = Outside(
+        send,
+        {"path": path, "query_string": query},
+        "localhost",
+        Place(80, frozenset(), "", "", https=False, open=False),
+        (),
+    )
+    await outside.send({"type": "http.response.start", "status": status, "headers": []})
+    assert dict(sent[0]["headers"]).get(b"cache-control") == kept
 
 
 def test_an_error_nobody_expected_says_little(site: Served) -> None:
