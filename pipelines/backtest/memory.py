@@ -71,7 +71,7 @@ class Memory:
         self.item_at = microseconds(items["at"])
         self._published: list[datetime | None] = items["published_at"].to_list()
         self._offsets = np.searchsorted(seen["tick"].to_numpy(), np.arange(prepared.ticks.height + 1))
-        self._item, self._text = seen["item"].to_numpy().astype(np.int64), seen["text"].to_numpy().astype(np.int64)
+        self._item, self._text = seen["item"].to_numpy(), seen["text"].to_numpy()
         self.seen_at, self._weight = microseconds(seen["at"]), seen["weight"].to_numpy()
         self._shown: Floats = seen["engagement"].fill_null(np.nan).to_numpy()
         self._new_mood: Floats = seen["mood"].fill_null(np.nan).to_numpy()
