@@ -38,8 +38,11 @@ SYSTEM = Theme()
 NOTHING_YET = HeatView(as_of=None, mode="", stale=False, items=())
 
 
-def dashboard_app(site: Site) -> Callable[[], None]:
-    """The function Panel calls for each visitor: ``add_applications({"/": dashboard_app(site)}, ...)``."""
+def dashboard_app(site: Site) -> Callable[[], Any]:
+    """The function Panel calls for each visitor: ``add_applications({"/": dashboard_app(site)}, ...)``.
+
+    It returns nothing, which Panel allows and its types do not say: it draws on the document itself.
+    """
 
     def open_page() -> None:
         doc = pn.state.curdoc
