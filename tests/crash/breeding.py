@@ -4,7 +4,6 @@ milliseconds.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
@@ -20,8 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def breed(work: Callable[[], object]) -> None:
     """In the process that stands ready: a fork that does ``work`` for every line, its number and how it ended as answers."""
-    gc.collect()
-    gc.freeze()  # no life goes through all that is imported
     print("ready", flush=True)  # noqa: T201 - the answer
     for _line in sys.stdin:
         child = os.fork()
