@@ -210,7 +210,7 @@ def test_nothing_is_asked_of_others_and_nothing_complains(screen: BrowserContext
 def test_a_wrong_address_falls_back_and_says_so(screen: BrowserContext, shared: WallServer) -> None:
     page = hung(screen, shared, "?rows=900&theme=pink")
     assert page.locator(".row[data-key]").count() == 20
-    assert "rows=900 is not 1 to 22: 20" in text(page, ".notes")
+    assert "rows=900: takes 1 to 22; shown with 20" in text(page, ".notes")
     assert page.evaluate("document.documentElement.dataset.theme") == "night"
     assert page.evaluate(FITS) == []
 
