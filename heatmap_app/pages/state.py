@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+
+import param
 
 from heatmap_app.pages.reader import Filters
 from heatmap_app.plots import COLOURS, Colour
@@ -116,52 +119,68 @@ def from_query(query: str) -> ViewState:
 
 
 def change(state: ViewState, field: str, value: Any) -> ViewState:
-    """``state`` with ``field`` set to what the browser sent, or unchanged where that is not a possible value.
+    """``state`` with ``field`` set to what the browser sent, or unchanged where :class:`Parts` refuses it.
 
-    ``platforms`` and ``compare`` take lists; what is not possible in them is left out.
+    ``platforms`` and ``compare`` take lists; what is not possible in them is left out. Another ``entity`` starts with all
+    its receipts.
     """
-    match field, value:
-        case "colour", str() if value in COLOURS:
-            return replace(state, colour=value)
-        case "domain", str() if value in DOMAINS:
-            return replace(state, domain=value)
-        case (("velocity" | "spread" | "watched"), bool()):
-            return replace(state, **{field: value})  # type: ignore[arg-type]  # all three are bool
-        case "receipts", str() if value in RECEIPT_ORDERS:
-            return replace(state, receipts=value)
-        case "source", None:
-            return replace(state, source=None)
-        case "source", str() if value in SOURCES:
-            return replace(state, source=value)
-        case "hour", (None | str()):
-            return replace(state, hour=_hour(value))
-        case "entity", None:
-            return replace(state, entity=None, hour=None, source=None)
-        case "entity", str() if _slug(value):
-            return replace(state, entity=value, hour=None, source=None)
-        case _:
-            return _change_board(state, field, value)
+    if field not in _FIELDS:
+        return state
+    try:
+        read = _READ[field](value) if field in _READ else value
+        told: Any = getattr(Parts(**{field: read}), field)  # type: ignore[no-untyped-call]  # param types it half
+    except (ValueError, TypeError):  # param's refusals
+        return state
+    if field == "entity":
+        return replace(state, entity=told, hour=None, source=None)
+    changed: dict[str, Any] = {field: tuple(told) if isinstance(told, list) else told}
+    return replace(state, **changed)
 
 
-def _change_board(state: ViewState, field: str, value: Any) -> ViewState:
-    """:func:`change` for what the whole board shows."""
-    match field, value:
-        case "at", (None | str()):
-            return replace(state, at=_instant(value))
-        case "window", int() if value in WINDOWS and value is not True:
-            return replace(state, window=value)
-        case "rows", int() if value in ROWS and value is not True:
-            return replace(state, rows=value)
-        case "platforms", list() | tuple():
-            return replace(state, platforms=tuple(name for name in PLATFORMS if name in value))
-        case "compare", list() | tuple():
-            slugs = (slug for slug in value if isinstance(slug, str) and _slug(slug) and "," not in slug)
-            return replace(state, compare=tuple(dict.fromkeys(slugs))[:COMPARED])
-    return state
+class Parts(param.Parameterized):
+    """What each part of a :class:`ViewState` may be; anything else raises :class:`ValueError`."""
+
+    entity: Any = param.String(None, allow_None=True, regex=rf"(?s).{{1,{SLUG_LENGTH}}}\Z", doc="a slug")
+    hour: Any = param.Date(None, allow_None=True, doc="UTC start of a clock hour")
+    source: Any = param.Selector(default=None, objects=list(SOURCES), allow_None=True)
+    colour: Any = param.Selector(default="heat", objects=list(COLOURS))
+    velocity: Any = param.Boolean(False)
+    spread: Any = param.Boolean(False)
+    domain: Any = param.Selector(default="default", objects=list(DOMAINS))
+    at: Any = param.Date(None, allow_None=True, doc="UTC; None is live")
+    window: Any = param.Selector(default=24, objects=list(WINDOWS), doc="hours")
+    platforms: Any = param.ListSelector(default=[], objects=list(PLATFORMS))
+    compare: Any = param.List([], item_type=str, bounds=(0, COMPARED), doc="slugs")
+    rows: Any = param.Selector(default=20, objects=list(ROWS))
+    watched: Any = param.Boolean(False)
+    receipts: Any = param.Selector(default="newest", objects=list(RECEIPT_ORDERS))
 
 
-def _slug(text: str) -> bool:
-    return 0 < len(text) <= SLUG_LENGTH
+_FIELDS = frozenset(ViewState.__dataclass_fields__)
+
+
+def _whole(value: object) -> int:
+    """JSON's 24.0 and true are equal to numbers they are not."""
+    if type(value) is not int:
+        raise TypeError(value)
+    return value
+
+
+def _platforms(value: Sequence[Any]) -> list[str]:
+    return [name for name in PLATFORMS if name in _listed(value)]
+
+
+def _slugs(value: Sequence[Any]) -> list[str]:
+    slugs = (
+        slug for slug in _listed(value) if isinstance(slug, str) and 0 < len(slug) <= SLUG_LENGTH and "," not in slug
+    )
+    return list(dict.fromkeys(slugs))[:COMPARED]
+
+
+def _listed(value: object) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(value)
+    return value
 
 
 def _number(text: str | None) -> int | None:
@@ -169,17 +188,25 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and len(text) <= 4 and text.isascii() and text.isdigit() else None
 
 
-def _hour(text: str | None) -> datetime | None:
+def _hour(text: object) -> datetime | None:
     instant = _instant(text)
     return instant and instant.replace(minute=0, second=0, microsecond=0)
 
 
-def _instant(text: str | None) -> datetime | None:
+def _instant(text: object) -> datetime | None:
     """An RFC 3339 instant as UTC; without a zone it counts as UTC. None for anything else."""
     if text is None:
         return None
+    if not isinstance(text, str):
+        raise TypeError(text)
     try:
         instant = datetime.fromisoformat(text.strip().replace(" ", "+"))
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "hour": _hour, "at": _instant, "window": _whole, "rows": _whole, "platforms": _platforms, "compare": _slugs,
+}  # fmt: skip
+"""How what the browser sent becomes a value, where it is not one already."""
