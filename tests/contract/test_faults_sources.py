@@ -139,7 +139,7 @@ async def test_u5_three_500s_one_probe_then_live(rig: Rig, source: TrendsSource,
         if len(upstream.log) < 3:
             rig.pass_time(wait)
     assert wait == 150
-    assert why(rig) == f"breaker open, one probe at {rig.now + timedelta(seconds=150):%H:%M}"
+    assert why(rig) == f"breaker open, one probe at {rig.now + timedelta(seconds=150):%H:%M} UTC"
     rig.restart()
     blocked = [await rig.poll(source) for _ in range(5)]
     assert {result.outcome for result in blocked} == {Outcome.BREAKER_OPEN}
