@@ -40,6 +40,14 @@
     if (held) held.focus({ preventScroll: true });
   }
 
+  // An answer to the switch before may come after this one was changed, and knows nothing of it.
+  const ANSWER_MS = 1000;
+  let touched = new WeakMap();
+  document.addEventListener("change", (event) => touched.set(event.target, performance.now()), true);
+  document.addEventListener("click", (event) => { // a button may undo the switch: what it brings counts
+    if (!event.target.closest("label, input")) touched = new WeakMap();
+  }, true);
+
   function morph(from, to) {
     if (from.nodeType !== 1) {
       if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
@@ -57,7 +65,7 @@
       return;
     }
     if (from.nodeName === "INPUT") {
-      from.checked = to.hasAttribute("checked");
+      if (!(performance.now() - touched.get(from) < ANSWER_MS)) from.checked = to.hasAttribute("checked");
       if (from.type === "range" && !from.held) from.value = to.getAttribute("value"); // not under somebody's finger
     }
     morphChildren(from, to);

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bokeh.document import Document
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.sample_reader import NAMES, SampleReader
 from tests.browser.serve_sample import SampleServer, running
@@ -169,6 +169,7 @@ def test_colours_and_gates_are_switches_in_the_address(page: Page, server: Sampl
     page.get_by_role("button", name="Show all").first.click()
     until(lambda: page.locator(".row").count() == 20)
     assert "domain=all" in where(page)
+    expect(page.get_by_label("velocity ≥ 2.5")).not_to_be_checked()
 
 
 def test_a_tap_on_a_cell_opens_its_hour_and_the_map_stays(page: Page, server: SampleServer) -> None:
